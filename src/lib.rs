@@ -1,0 +1,3 @@
+//! docplanner-worker.
+#[cfg(feature = "simulator")]
+pub mod simulator;

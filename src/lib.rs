@@ -1,3 +1,39 @@
-//! docplanner-worker.
+#![doc = include_str!("../README.md")]
+
+pub mod app;
+pub mod cli;
+
+// What flows: plain data, no I/O.
+pub mod delivery;
+pub mod event;
+pub mod notification;
+pub mod private;
+
+// What we decide: pure functions.
+pub mod clock;
+pub mod normalize;
+pub mod retry;
+pub mod route;
+pub mod tenants;
+
+// The story.
+pub mod pipeline;
+
+// The outside systems: x.rs is the contract, x/ the real thing.
+pub mod broker;
+pub mod database;
+pub mod docplanner;
+pub mod inbox;
+pub mod quarantine;
+
+// Running it.
+pub mod config;
+pub mod health;
+pub mod metrics;
+pub mod probes;
+pub mod shutdown;
+pub mod telemetry;
+pub mod tls;
+
 #[cfg(feature = "simulator")]
 pub mod simulator;

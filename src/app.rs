@@ -1,0 +1,158 @@
+//! Builds everything from the settings, runs it, and stops it in reverse order.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use deadpool_postgres::Pool;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::info;
+
+use crate::{
+    broker::{Consumer, RabbitPublisher, Topology},
+    clock,
+    config::{Settings, TenantSettings},
+    database::{Database, connect_pool},
+    docplanner::{ApiClient, ApiSettings, CachedAddresses},
+    health::Health,
+    inbox::{self, PostgresInbox},
+    metrics::Metrics,
+    pipeline::Pipeline,
+    probes,
+    quarantine::Quarantine,
+    retry::{Backoff, RetryPolicy},
+    shutdown::Stop,
+    tenants::Tenants,
+};
+
+/// Consumes until a signal, then drains. A second signal leaves at once.
+///
+/// # Errors
+///
+/// If something in the settings cannot be used at all. A server that is away is no error: the
+/// worker waits for it, not ready.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let stop = Stop::default();
+    let signals = tokio::spawn(stop.clone().on_signals());
+    let hard = stop.hard.clone();
+    let result = hard.run_until_cancelled(run_until_stopped(settings, stop)).await;
+    signals.abort();
+    result.unwrap_or(Ok(()))
+}
+
+async fn run_until_stopped(settings: Settings, stop: Stop) -> anyhow::Result<()> {
+    info!(version = env!("CARGO_PKG_VERSION"), tenants = settings.tenants.len(), "starting");
+    let metrics = Arc::new(Metrics::new(settings.tenants.iter().map(|tenant| tenant.id.as_str())));
+    let health = Arc::new(Health::default());
+    // What others need until the end is stopped last.
+    let last = CancellationToken::new();
+    let tasks = TaskTracker::new();
+
+    let listener = probes::bind(settings.http.listen).await?;
+    tasks.spawn(probes::serve(listener, Arc::clone(&health), Arc::clone(&metrics), last.clone()));
+
+    let pool = connect_pool(&settings.database).context("database")?;
+    if stop.soft.run_until_cancelled(wait_for_schema(&pool, &health)).await.is_some() {
+        let retention = settings.database.retention;
+        tasks.spawn(inbox::clean_until_stopped(pool.clone(), retention, last.clone()));
+        let consumer =
+            build(&settings, &pool, &health, &metrics, &tasks, &last, stop).context("settings")?;
+        consumer.run().await;
+    }
+
+    last.cancel();
+    tasks.close();
+    tasks.wait().await;
+    info!("stopped");
+    Ok(())
+}
+
+/// The consumer with everything behind it.
+fn build(
+    settings: &Settings,
+    pool: &Pool,
+    health: &Arc<Health>,
+    metrics: &Arc<Metrics>,
+    tasks: &TaskTracker,
+    last: &CancellationToken,
+    stop: Stop,
+) -> anyhow::Result<Consumer<PostgresInbox, CachedAddresses, RabbitPublisher>> {
+    let topology = Topology::new(&settings.broker);
+    let database = Database::new(pool.clone(), Arc::clone(health));
+    let (publisher, publishing) = RabbitPublisher::new(
+        settings.broker.clone(),
+        topology.clone(),
+        Arc::clone(health),
+        Arc::clone(metrics),
+        clock::system,
+    );
+    tasks.spawn(publishing.run(last.clone()));
+    let pipeline = Pipeline {
+        inbox: PostgresInbox::new(&database, settings.database.lease, tasks),
+        addresses: addresses(&settings.tenants, metrics)?,
+        publisher: publisher.clone(),
+        tenants: Tenants::new(&settings.tenants),
+        retry: RetryPolicy::new(settings.broker.retry_delays.clone())?,
+        max_body_bytes: settings.broker.max_body_bytes,
+        metrics: Arc::clone(metrics),
+    };
+    Ok(Consumer::new(
+        settings.broker.clone(),
+        topology,
+        pipeline,
+        Quarantine::new(database),
+        publisher,
+        Arc::clone(health),
+        Arc::clone(metrics),
+        clock::system,
+        stop,
+    ))
+}
+
+/// The address cache over every tenant's API client.
+///
+/// # Errors
+///
+/// If a client cannot be made.
+pub fn addresses(
+    tenants: &[TenantSettings],
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<CachedAddresses> {
+    let clients = tenants
+        .iter()
+        .map(|tenant| Ok((tenant.id.clone(), api_client(tenant, metrics)?, tenant.flags_ttl)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(CachedAddresses::new(clients, Arc::clone(metrics)))
+}
+
+/// A tenant's API client.
+///
+/// # Errors
+///
+/// If the base URL is none, or TLS cannot be set up.
+pub fn api_client(tenant: &TenantSettings, metrics: &Arc<Metrics>) -> anyhow::Result<ApiClient> {
+    crate::tls::install_provider();
+    let settings = ApiSettings {
+        tenant: tenant.id.clone(),
+        base_url: tenant.base_url().map_err(anyhow::Error::msg)?,
+        client_id: tenant.client_id.clone(),
+        client_secret: tenant.client_secret.clone(),
+    };
+    Ok(ApiClient::new(settings, clock::system, Arc::clone(metrics))?)
+}
+
+/// Waits until the database is there and migrated.
+async fn wait_for_schema(pool: &Pool, health: &Health) {
+    let mut backoff = Backoff::reconnect();
+    loop {
+        let checked = async {
+            let mut client = pool.get().await.context("cannot get a database connection")?;
+            inbox::check_schema(&mut client).await?;
+            anyhow::Ok(())
+        };
+        match checked.await {
+            Ok(()) => return health.database_answered(),
+            Err(error) => health.database_failed(&format!("{error:#}")),
+        }
+        tokio::time::sleep(backoff.next_delay()).await;
+    }
+}

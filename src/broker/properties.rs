@@ -1,0 +1,160 @@
+//! Message properties: what we read from a delivery, and what we write on what we publish.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable},
+};
+
+use crate::{
+    delivery::{Delivery, Reason},
+    event::{CONTENT_TYPE, Event},
+};
+
+/// Which tenant a notification is for.
+const TENANT: &str = "x-docplanner-tenant";
+/// How often a delivery has failed.
+const ATTEMPTS: &str = "x-attempts";
+/// A quorum queue counts here how often it has delivered the message in vain.
+const DELIVERY_COUNT: &str = "x-delivery-count";
+/// Identifies a publish, because a returned message arrives apart from its confirm.
+const PUBLISH_ID: &str = "x-publish-id";
+
+const PERSISTENT: u8 = 2;
+
+/// What the story needs to know of a message.
+pub(super) fn delivery(message: &lapin::message::Delivery) -> Delivery {
+    let headers = message.properties.headers().as_ref();
+    Delivery {
+        body: message.data.clone().into(),
+        tenant: headers.and_then(|headers| text(headers, TENANT)),
+        attempts: headers
+            .and_then(|headers| integer(headers, ATTEMPTS))
+            .and_then(|attempts| u32::try_from(attempts).ok())
+            .unwrap_or(0),
+        delivery_count: headers
+            .and_then(|headers| integer(headers, DELIVERY_COUNT))
+            .and_then(|count| u64::try_from(count).ok())
+            .unwrap_or(0),
+        traceparent: headers.and_then(|headers| text(headers, "traceparent")),
+    }
+}
+
+/// The properties of an event.
+pub(super) fn of_event(
+    event: &Event,
+    traceparent: Option<&str>,
+    now: DateTime<Utc>,
+) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    headers.insert("tenant".into(), long_string(&event.tenant));
+    if let Some(traceparent) = traceparent {
+        headers.insert("traceparent".into(), long_string(traceparent));
+    }
+    BasicProperties::default()
+        .with_content_type(CONTENT_TYPE.into())
+        .with_delivery_mode(PERSISTENT)
+        .with_message_id(event.id.to_string().into())
+        .with_type(event.event_type.as_str().into())
+        .with_timestamp(u64::try_from(now.timestamp()).unwrap_or_default())
+        .with_app_id("docplanner-worker".into())
+        .with_headers(headers)
+}
+
+/// The properties of a message that goes to a retry queue: its own, with the attempts so far.
+pub(super) fn for_retry(original: &BasicProperties, attempts: u32) -> BasicProperties {
+    let mut headers = headers_of(original);
+    headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
+    handed_over(original, headers)
+}
+
+/// The properties of a dead letter: its own, and why it is one.
+pub(super) fn for_dead_letter(
+    original: &BasicProperties,
+    reason: Reason,
+    error: &str,
+    attempts: u32,
+    tenant: Option<&str>,
+    now: DateTime<Utc>,
+) -> BasicProperties {
+    let mut headers = headers_of(original);
+    headers.insert("x-reason".into(), long_string(reason.as_str()));
+    headers.insert("x-error".into(), long_string(error));
+    headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
+    let failed_at = now.to_rfc3339_opts(SecondsFormat::Millis, true);
+    headers.insert("x-failed-at".into(), long_string(&failed_at));
+    if let Some(tenant) = tenant {
+        headers.insert(TENANT.into(), long_string(tenant));
+    }
+    handed_over(original, headers)
+}
+
+/// Marks a publish with its id.
+pub(super) fn with_publish_id(properties: &BasicProperties, id: u64) -> BasicProperties {
+    let mut headers = headers_of(properties);
+    headers
+        .insert(PUBLISH_ID.into(), AMQPValue::LongLongInt(i64::try_from(id).unwrap_or(i64::MAX)));
+    properties.clone().with_headers(headers)
+}
+
+/// Which publish a returned message was.
+pub(super) fn publish_id(properties: &BasicProperties) -> Option<u64> {
+    let headers = properties.headers().as_ref()?;
+    integer(headers, PUBLISH_ID).and_then(|id| u64::try_from(id).ok())
+}
+
+fn headers_of(properties: &BasicProperties) -> FieldTable {
+    properties.headers().clone().unwrap_or_default()
+}
+
+/// Persistent, and without a time to live of its own, which would let a dead letter vanish.
+fn handed_over(original: &BasicProperties, headers: FieldTable) -> BasicProperties {
+    let mut properties = BasicProperties::default();
+    macro_rules! keep {
+        ($($field:ident => $with:ident),* $(,)?) => {
+            $(if let Some(value) = original.$field().clone() {
+                properties = properties.$with(value);
+            })*
+        };
+    }
+    keep!(
+        content_type => with_content_type,
+        content_encoding => with_content_encoding,
+        priority => with_priority,
+        correlation_id => with_correlation_id,
+        reply_to => with_reply_to,
+        message_id => with_message_id,
+        timestamp => with_timestamp,
+        kind => with_type,
+        user_id => with_user_id,
+        app_id => with_app_id,
+        cluster_id => with_cluster_id,
+    );
+    properties.with_delivery_mode(PERSISTENT).with_headers(headers)
+}
+
+fn text(headers: &FieldTable, name: &str) -> Option<String> {
+    match headers.inner().get(name)? {
+        AMQPValue::LongString(text) => String::from_utf8(text.as_bytes().to_vec()).ok(),
+        AMQPValue::ShortString(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+/// Which integer type a header has is up to the client that wrote it, and to the broker's version.
+fn integer(headers: &FieldTable, name: &str) -> Option<i64> {
+    match headers.inner().get(name)? {
+        AMQPValue::ShortShortInt(n) => Some((*n).into()),
+        AMQPValue::ShortShortUInt(n) => Some((*n).into()),
+        AMQPValue::ShortInt(n) => Some((*n).into()),
+        AMQPValue::ShortUInt(n) => Some((*n).into()),
+        AMQPValue::LongInt(n) => Some((*n).into()),
+        AMQPValue::LongUInt(n) => Some((*n).into()),
+        AMQPValue::LongLongInt(n) => Some(*n),
+        _ => None,
+    }
+}
+
+fn long_string(text: &str) -> AMQPValue {
+    AMQPValue::LongString(text.into())
+}

@@ -1,0 +1,200 @@
+//! Publishing with confirms: one task owns the connection, everybody else hands it messages.
+//!
+//! One task, because lapin numbers publishes in one step and sends them in another, and because a
+//! returned message can only be matched by someone who sees every confirm of the channel.
+
+mod session;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use lapin::{BasicProperties, Connection};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::session::{End, Session};
+use super::{PublishError, Publisher, Topology, connect, properties};
+use crate::{
+    clock::Clock,
+    config::BrokerSettings,
+    event::Event,
+    health::Health,
+    metrics::Metrics,
+    retry::{Backoff, chain},
+};
+
+/// A message on its way to the broker.
+struct Request {
+    exchange: String,
+    routing_key: String,
+    body: Bytes,
+    properties: BasicProperties,
+    answer: oneshot::Sender<Result<(), PublishError>>,
+}
+
+/// Hands messages to the publishing task. Cheap to clone.
+#[derive(Clone)]
+pub struct RabbitPublisher {
+    requests: mpsc::Sender<Request>,
+    exchange: String,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+/// The task that owns the publishing connection.
+pub struct PublisherTask {
+    requests: mpsc::Receiver<Request>,
+    /// Taken from `requests`, but not confirmed: the next channel's first.
+    unconfirmed: Vec<Request>,
+    settings: BrokerSettings,
+    topology: Topology,
+    health: Arc<Health>,
+}
+
+impl RabbitPublisher {
+    /// A publisher, and the task that has to run for it.
+    #[must_use]
+    pub fn new(
+        settings: BrokerSettings,
+        topology: Topology,
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+    ) -> (Self, PublisherTask) {
+        // As many as can be in flight: a sender waits only while the broker is away.
+        let (sender, requests) = mpsc::channel(settings.prefetch.into());
+        let exchange = settings.exchange.clone();
+        let publisher = Self { requests: sender, exchange, clock, metrics };
+        let task = PublisherTask { requests, unconfirmed: vec![], settings, topology, health };
+        (publisher, task)
+    }
+
+    /// Puts a message into a queue and waits until the broker has confirmed it.
+    pub(super) async fn publish_to_queue(
+        &self,
+        queue: &str,
+        body: Bytes,
+        properties: BasicProperties,
+    ) -> Result<(), PublishError> {
+        self.publish(String::new(), queue.to_owned(), body, properties).await
+    }
+
+    async fn publish(
+        &self,
+        exchange: String,
+        routing_key: String,
+        body: Bytes,
+        properties: BasicProperties,
+    ) -> Result<(), PublishError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request { exchange, routing_key, body, properties, answer };
+        self.requests.send(request).await.map_err(|_| PublishError::Interrupted)?;
+        answered.await.unwrap_or(Err(PublishError::Interrupted))
+    }
+}
+
+impl Publisher for RabbitPublisher {
+    async fn publish_event(
+        &self,
+        event: &Event,
+        routing_key: &str,
+        traceparent: Option<&str>,
+    ) -> Result<(), PublishError> {
+        // Strings, numbers and raw JSON, all of which serialize.
+        let body = serde_json::to_vec(event).map_err(|_| PublishError::Interrupted)?;
+        let properties = properties::of_event(event, traceparent, (self.clock)());
+        let result = self
+            .publish(self.exchange.clone(), routing_key.to_owned(), body.into(), properties)
+            .await;
+        let label = result.as_ref().map_or_else(PublishError::label, |()| "confirmed");
+        self.metrics.event(&event.tenant, event.kind, label);
+        result
+    }
+}
+
+impl PublisherTask {
+    /// Connects, publishes and reconnects until stopped, or until every publisher is dropped.
+    /// What is not confirmed when a connection breaks is published again on the next one.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::reconnect();
+        let mut told_down = false;
+        loop {
+            let Some(connected) = stop.run_until_cancelled(self.open()).await else { return };
+            let connection = match connected {
+                Ok(connection) => connection,
+                Err(error) => {
+                    if !told_down {
+                        warn!(error = %chain(&*error), "cannot publish; waiting for the broker");
+                        told_down = true;
+                    }
+                    pause(&stop, backoff.next_delay()).await;
+                    continue;
+                }
+            };
+            info!("publishing connection is open");
+            told_down = false;
+            self.health.publishing(true);
+            let end = self.serve(&connection, &stop, &mut backoff).await;
+            self.health.publishing(false);
+            if let End::Stopped = end {
+                // The broker closes what we do not.
+                let _ = super::connection::step(
+                    "cannot close the connection",
+                    connection.close(200, "worker stops".into()),
+                )
+                .await;
+                return;
+            }
+            pause(&stop, backoff.next_delay()).await;
+        }
+    }
+
+    async fn open(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
+        let connection = connect(&self.settings, "publish").await?;
+        // What was deleted while we were away has to be back before the first publish.
+        self.topology.ensure(&connection).await?;
+        Ok(connection)
+    }
+
+    /// One channel after the other on one connection, until it breaks or we stop.
+    async fn serve(
+        &mut self,
+        connection: &Connection,
+        stop: &CancellationToken,
+        backoff: &mut Backoff,
+    ) -> End {
+        loop {
+            let timeout = self.settings.confirm_timeout;
+            let mut session = match Session::open(connection, timeout).await {
+                Ok(session) => session,
+                Err(error) => {
+                    warn!(error = %chain(&error), "cannot open a publishing channel");
+                    return End::ConnectionLost;
+                }
+            };
+            let again = std::mem::take(&mut self.unconfirmed);
+            let end = session.run(again, &mut self.requests, &self.health, stop).await;
+            if session.confirmed_any() {
+                backoff.reset();
+            }
+            self.unconfirmed = session.into_unconfirmed();
+            match end {
+                End::Stopped | End::ConnectionLost => return end,
+                End::ChannelLost => {
+                    warn!("publishing channel is lost; opening another one");
+                    pause(stop, backoff.next_delay()).await;
+                    // A missing exchange or queue closes channels, and comes back only if declared.
+                    if let Err(error) = self.topology.ensure(connection).await {
+                        warn!(error = %chain(&error), "the topology is not as it should be");
+                        return End::ConnectionLost;
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn pause(stop: &CancellationToken, delay: Duration) {
+    stop.run_until_cancelled(tokio::time::sleep(delay)).await;
+}

@@ -1,0 +1,100 @@
+//! Acting on a disposition: the only place that settles deliveries.
+
+use std::sync::Arc;
+
+use lapin::{message::Delivery, options::BasicAckOptions};
+use tracing::{debug, error, info, warn};
+
+use super::{RabbitPublisher, Topology, properties};
+use crate::{
+    clock::Clock,
+    delivery::{Disposition, Processed},
+    metrics::Metrics,
+    notification::Kind,
+    retry::Backoff,
+};
+
+/// Settles deliveries by their disposition.
+pub(super) struct Settler {
+    pub(super) publisher: RabbitPublisher,
+    pub(super) topology: Topology,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) clock: Clock,
+}
+
+impl Settler {
+    /// Acknowledges, after whatever has to be safe before. Returns once it is done, or once the delivery's
+    /// channel is gone and the broker will deliver it again.
+    pub(super) async fn settle(&self, message: &Delivery, processed: &Processed) {
+        report(processed);
+        let handed_over = match &processed.disposition {
+            Disposition::Ack(_) => true,
+            Disposition::Retry { delay, attempts, .. } => {
+                let properties = properties::for_retry(&message.properties, *attempts);
+                self.hand_over(message, &self.topology.retry(*delay), properties).await
+            }
+            Disposition::DeadLetter { reason, error, attempts } => {
+                let tenant = processed.tenant.as_deref();
+                let properties = properties::for_dead_letter(
+                    &message.properties,
+                    *reason,
+                    error,
+                    *attempts,
+                    tenant,
+                    (self.clock)(),
+                );
+                self.hand_over(message, &self.topology.dead(), properties).await
+            }
+        };
+        let acked = handed_over && self.ack(message).await;
+        if !acked {
+            self.metrics.ack_lost();
+            debug!("the delivery's channel is gone; the broker delivers it again");
+        }
+    }
+
+    /// Puts a copy into another queue, for as long as that takes. `false`: the delivery's channel is
+    /// gone, so the broker has it back and a copy would be one too many.
+    async fn hand_over(
+        &self,
+        message: &Delivery,
+        queue: &str,
+        properties: lapin::BasicProperties,
+    ) -> bool {
+        let mut backoff = Backoff::reconnect();
+        while message.acker.usable() {
+            let body = message.data.clone().into();
+            match self.publisher.publish_to_queue(queue, body, properties.clone()).await {
+                Ok(()) => return true,
+                Err(error) => {
+                    warn!(queue, %error, "cannot put a message into {queue}; trying again");
+                    tokio::time::sleep(backoff.next_delay()).await;
+                }
+            }
+        }
+        false
+    }
+
+    /// `Ok(false)` and an error mean the same: the acknowledgement did not reach the broker.
+    async fn ack(&self, message: &Delivery) -> bool {
+        message.acker.ack(BasicAckOptions::default()).await.unwrap_or(false)
+    }
+}
+
+/// One line per settled delivery: at debug when all is well, louder when somebody may have to look.
+fn report(processed: &Processed) {
+    let tenant = processed.tenant.as_deref().unwrap_or("-");
+    let kind = processed.kind.map_or("-", Kind::name);
+    match &processed.disposition {
+        Disposition::Ack(outcome) => {
+            debug!(tenant, kind, outcome = outcome.label(), "settled: {}", outcome.label());
+        }
+        Disposition::Retry { delay, attempts, cause } => {
+            info!(tenant, kind, ?delay, attempts, error = cause, "will try again in {delay:?}");
+        }
+        Disposition::DeadLetter { reason, error, attempts } => {
+            let reason = reason.as_str();
+            error!(tenant, kind, reason, attempts, error, "dead-lettered: {reason}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The command line: one file per command.
+
+mod check;
+mod explain;
+mod migrate;
+mod run;
+mod topology;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Problems, Settings};
+
+/// Consumes Docplanner notifications from RabbitMQ and publishes normalized events to a partner's
+/// own queues.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Consume until SIGTERM or SIGINT, then drain and exit.
+    Run(Common),
+    /// Apply pending database migrations and exit; safe to run concurrently.
+    Migrate(Common),
+    /// Validate the settings and list every problem; with --connect, ask broker, database and APIs.
+    Check(check::Arguments),
+    /// Declare exchanges, queues and bindings, or print them.
+    Topology {
+        #[command(subcommand)]
+        action: topology::Action,
+    },
+    /// Tell what a notification would become; publishes nothing, writes nothing.
+    Explain(explain::Arguments),
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Common {
+    /// The settings: a TOML file.
+    #[arg(long, value_name = "FILE", env = "DOCPLANNER_WORKER_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// How results are written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+enum Failure {
+    /// The settings or the arguments are wrong: exit code 2.
+    Usage(String),
+    /// Something went wrong while working: exit code 1.
+    Work(anyhow::Error),
+    /// The result is already on stdout, and it is not good: exit code 1.
+    Told,
+}
+
+impl Common {
+    fn settings(&self) -> Result<Settings, Failure> {
+        Ok(Settings::load(self.config.as_deref())?)
+    }
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    #[must_use]
+    pub fn execute(self) -> ExitCode {
+        let result = match self.command {
+            Command::Run(common) => run::execute(&common),
+            Command::Migrate(common) => migrate::execute(&common),
+            Command::Check(arguments) => check::execute(&arguments),
+            Command::Topology { action } => topology::execute(&action),
+            Command::Explain(arguments) => explain::execute(&arguments),
+        };
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Failure::Usage(message)) => {
+                eprintln!("{message}");
+                ExitCode::from(2)
+            }
+            Err(Failure::Work(error)) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+            Err(Failure::Told) => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Runs the asynchronous part of a command.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Work(error.into()))?;
+    let result = runtime.block_on(work);
+    // Whatever still waits for a server must not keep the process.
+    runtime.shutdown_background();
+    Ok(result)
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        let count = problems.0.len();
+        let noun = if count == 1 { "problem" } else { "problems" };
+        Failure::Usage(format!("{count} {noun} in the settings:\n{problems}"))
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Work(error)
+    }
+}

@@ -1,0 +1,194 @@
+//! From a file and the environment to settings, telling every problem and not only the first.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_path_to_error::Segment;
+use toml::{Table, Value};
+
+use super::{Problem, Problems, Settings};
+
+/// `DOCPLANNER_WORKER__BROKER__URL` overrides `broker.url`.
+const ENV_PREFIX: &str = "DOCPLANNER_WORKER__";
+
+/// The sections that the environment can override. Tenants are a list: they live in the file.
+const ENV_SECTIONS: [&str; 4] = ["broker", "database", "http", "log"];
+
+/// Keys whose value must not appear in a message.
+const SECRET_KEYS: [&str; 2] = ["url", "client_secret"];
+
+impl Settings {
+    /// Reads the settings from a file, if one is named, and the process's environment.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn load(file: Option<&Path>) -> Result<Self, Problems> {
+        let text = match file {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path).map_err(|e| {
+                Problems(vec![Problem {
+                    path: path.display().to_string(),
+                    message: format!("cannot read the settings: {e}"),
+                }])
+            })?,
+        };
+        Self::parse(&text, std::env::vars())
+    }
+
+    /// Settings from the text of a file and variables.
+    ///
+    /// # Errors
+    ///
+    /// With everything that is wrong.
+    pub fn parse(
+        text: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        let mut table = parse_toml(text).map_err(|problem| Problems(vec![problem]))?;
+        let mut problems = Vec::new();
+        let overrides = override_from(&mut table, variables, &mut problems);
+        let mut settings = read(table, &overrides, &mut problems);
+        settings.read_secret_files(&mut problems);
+        settings.validate(&mut problems);
+        if problems.is_empty() { Ok(settings) } else { Err(Problems(problems)) }
+    }
+}
+
+/// The parser's own message would quote the line, which may hold a secret.
+fn parse_toml(text: &str) -> Result<Table, Problem> {
+    text.parse::<Table>().map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = text[..at.min(text.len())].matches('\n').count() + 1;
+        Problem { path: format!("line {line}"), message: error.message().to_owned() }
+    })
+}
+
+/// An override that was put into the table as text.
+struct Override {
+    variable: String,
+    path: String,
+    text: String,
+}
+
+fn override_from(
+    table: &mut Table,
+    variables: impl IntoIterator<Item = (String, String)>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Override> {
+    let mut overrides = Vec::new();
+    for (variable, text) in variables {
+        let Some(name) = variable.strip_prefix(ENV_PREFIX) else { continue };
+        let name = name.to_lowercase();
+        let Some((section, key)) = name
+            .split_once("__")
+            .filter(|(section, _)| ENV_SECTIONS.contains(section))
+            .map(|(section, key)| (section.to_owned(), key.to_owned()))
+        else {
+            problems.push(Problem {
+                path: variable.clone(),
+                message: format!(
+                    "names no setting; the form is {ENV_PREFIX}SECTION__KEY with a section of {}",
+                    ENV_SECTIONS.join(", ")
+                ),
+            });
+            continue;
+        };
+        let section_table = table.entry(section.clone()).or_insert_with(|| Table::new().into());
+        if let Some(section_table) = section_table.as_table_mut() {
+            section_table.insert(key.clone(), Value::String(text.clone()));
+            overrides.push(Override { variable, path: format!("{section}.{key}"), text });
+        }
+    }
+    overrides
+}
+
+/// Reads what can be read: each value that cannot be is told, taken out, and the rest read again.
+fn read(table: Table, overrides: &[Override], problems: &mut Vec<Problem>) -> Settings {
+    let mut value = Value::Table(table);
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, Settings>(value.clone()) {
+            Ok(settings) => return settings,
+            Err(error) => error,
+        };
+        let path = error.path().to_string();
+        let segments: Vec<Segment> = error.path().iter().cloned().collect();
+        let from_env = overrides.iter().find(|o| o.path == path);
+        if let Some(typed) = from_env.and_then(|o| as_scalar(&o.text))
+            && at(&mut value, &segments).is_some_and(|value| value.is_str())
+        {
+            // The variable's text is a number or a boolean, and the setting wants one.
+            if let Some(place) = at(&mut value, &segments) {
+                *place = typed;
+            }
+            continue;
+        }
+        problems.push(Problem {
+            path: from_env.map_or_else(|| path.clone(), |o| o.variable.clone()),
+            message: message(&segments, error.inner()),
+        });
+        if !remove(&mut value, &segments) {
+            return Settings::default();
+        }
+    }
+}
+
+fn as_scalar(text: &str) -> Option<Value> {
+    match Value::deserialize(toml::de::ValueDeserializer::parse(text).ok()?).ok()? {
+        value @ (Value::Integer(_) | Value::Boolean(_) | Value::Float(_) | Value::Array(_)) => {
+            Some(value)
+        }
+        Value::String(_) | Value::Datetime(_) | Value::Table(_) => None,
+    }
+}
+
+fn message(segments: &[Segment], error: &toml::de::Error) -> String {
+    let message = error.message();
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        return unknown_key(rest);
+    }
+    match segments.last() {
+        Some(Segment::Map { key }) if SECRET_KEYS.contains(&key.as_str()) => {
+            "expected a string".to_owned()
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// From serde's "`prefech`, expected one of `url`, `prefetch`" to a message that names the nearest key.
+fn unknown_key(rest: &str) -> String {
+    let mut names = rest.split('`').skip(1).step_by(2);
+    let unknown = names.next().unwrap_or_default();
+    let nearest = names
+        .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len().max(3) / 2);
+    match nearest {
+        Some((_, known)) => format!("unknown key; did you mean `{known}`?"),
+        None => "unknown key".to_owned(),
+    }
+}
+
+fn at<'v>(value: &'v mut Value, segments: &[Segment]) -> Option<&'v mut Value> {
+    segments.iter().try_fold(value, |value, segment| match segment {
+        Segment::Map { key } => value.as_table_mut()?.get_mut(key),
+        Segment::Seq { index } => value.as_array_mut()?.get_mut(*index),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    })
+}
+
+/// Takes out the innermost thing that the path still leads to.
+fn remove(value: &mut Value, segments: &[Segment]) -> bool {
+    let Some((last, parents)) = segments.split_last() else { return false };
+    let removed = match (at(value, parents), last) {
+        (Some(Value::Table(table)), Segment::Map { key }) => table.remove(key).is_some(),
+        // An element of a list: none is left, so that no other is told under a wrong number.
+        (Some(Value::Array(list)), Segment::Seq { .. }) => {
+            list.clear();
+            true
+        }
+        _ => false,
+    };
+    removed || remove(value, parents)
+}

@@ -1,0 +1,148 @@
+//! What a single value cannot tell: files that exist, values that make sense, and together.
+
+use std::{collections::HashMap, path::Path};
+
+use super::{Problem, Secret, Settings, TenantSettings};
+use crate::retry::RetryPolicy;
+
+impl Settings {
+    /// Reads `x_file` into `x` for every secret.
+    pub(super) fn read_secret_files(&mut self, problems: &mut Vec<Problem>) {
+        let Settings { broker, database, tenants, .. } = self;
+        read_file(&mut broker.url, broker.url_file.as_deref(), "broker.url_file", problems);
+        read_file(&mut database.url, database.url_file.as_deref(), "database.url_file", problems);
+        for (nth, tenant) in tenants.iter_mut().enumerate() {
+            let path = format!("tenants[{nth}].client_secret_file");
+            if tenant.client_secret_file.is_some() && !tenant.client_secret.expose().is_empty() {
+                problem(problems, &path, "give either `client_secret` or `client_secret_file`");
+            }
+            let file = tenant.client_secret_file.clone();
+            read_file(&mut tenant.client_secret, file.as_deref(), &path, problems);
+        }
+    }
+
+    /// Adds what is wrong with values that could be read.
+    pub(super) fn validate(&self, problems: &mut Vec<Problem>) {
+        self.validate_broker(problems);
+        self.validate_database(problems);
+        if self.log.level.parse::<tracing_subscriber::filter::Targets>().is_err() {
+            problem(problems, "log.level", "expected error, warn, info, debug, trace or a filter");
+        }
+        if self.tenants.is_empty() && !problems.iter().any(|p| p.path.starts_with("tenants")) {
+            problem(problems, "tenants", "at least one [[tenants]] section is needed");
+        }
+        for (nth, tenant) in self.tenants.iter().enumerate() {
+            tenant.validate(&format!("tenants[{nth}]"), problems);
+        }
+        self.validate_together(problems);
+    }
+
+    fn validate_broker(&self, problems: &mut Vec<Problem>) {
+        let broker = &self.broker;
+        if broker.url.expose().parse::<lapin::uri::AMQPUri>().is_err() {
+            let form = "not a URL such as amqp://user:password@host:5672/%2f";
+            problem(problems, "broker.url", form);
+        }
+        for (name, value) in
+            [("broker.queue", &broker.queue), ("broker.exchange", &broker.exchange)]
+        {
+            // The longest name made from it has to fit into AMQP's 255 bytes.
+            if value.is_empty() || value.len() > 200 {
+                problem(problems, name, "expected a name of 1 to 200 bytes");
+            }
+        }
+        if broker.prefetch == 0 {
+            problem(problems, "broker.prefetch", "must be at least 1: 0 would mean no bound");
+        }
+        if broker.max_body_bytes == 0 {
+            problem(problems, "broker.max_body_bytes", "must be at least 1");
+        }
+        if let Err(error) = RetryPolicy::new(broker.retry_delays.clone())
+            && !problems.iter().any(|p| p.path.starts_with("broker.retry_delays"))
+        {
+            problem(problems, "broker.retry_delays", error.to_string());
+        }
+        if broker.confirm_timeout.is_zero() {
+            problem(problems, "broker.confirm_timeout", "must be longer than 0");
+        }
+    }
+
+    fn validate_database(&self, problems: &mut Vec<Problem>) {
+        let database = &self.database;
+        if let Err(error) = database.connect_config() {
+            problem(problems, "database.url", error.to_string());
+        }
+        if database.pool_size < 2 {
+            let why = "must be at least 2: claims and completions use a connection each";
+            problem(problems, "database.pool_size", why);
+        }
+        if database.lease <= self.broker.confirm_timeout {
+            let why =
+                "must be longer than broker.confirm_timeout, or a slow confirm loses the lease";
+            problem(problems, "database.lease", why);
+        }
+        if database.retention.is_zero() {
+            problem(problems, "database.retention", "must be longer than 0");
+        }
+    }
+
+    fn validate_together(&self, problems: &mut Vec<Problem>) {
+        let mut ids = HashMap::new();
+        let mut facilities = HashMap::new();
+        for (nth, tenant) in self.tenants.iter().enumerate() {
+            if let Some(first) = ids.insert(&tenant.id, nth).filter(|_| !tenant.id.is_empty()) {
+                let why = format!("{:?} is also the id of tenants[{first}]", tenant.id);
+                problem(problems, &format!("tenants[{nth}].id"), why);
+            }
+            for facility in &tenant.facilities {
+                if let Some(first) = facilities.insert(facility, nth).filter(|first| *first != nth)
+                {
+                    let why = format!("{facility:?} also belongs to tenants[{first}]");
+                    problem(problems, &format!("tenants[{nth}].facilities"), why);
+                }
+            }
+        }
+    }
+}
+
+impl TenantSettings {
+    fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
+        let id_is_good = (1..=40).contains(&self.id.len())
+            && self.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !id_is_good {
+            let form = "expected 1 to 40 of a-z, 0-9 and -";
+            problem(problems, &format!("{path}.id"), form);
+        }
+        if self.domain.is_empty() || self.domain.contains('/') || self.domain.starts_with("www.") {
+            let form = "expected a domain without www, such as \"znanylekarz.pl\"";
+            problem(problems, &format!("{path}.domain"), form);
+        } else if let Err(error) = self.base_url() {
+            problem(problems, &format!("{path}.base_url"), error);
+        }
+        if self.client_id.is_empty() {
+            problem(problems, &format!("{path}.client_id"), "is required");
+        }
+        if self.client_secret.expose().is_empty() && self.client_secret_file.is_none() {
+            let why = "`client_secret` or `client_secret_file` is required";
+            problem(problems, &format!("{path}.client_secret"), why);
+        }
+        if self.payments.window.is_zero() {
+            problem(problems, &format!("{path}.payments.window"), "must be longer than 0");
+        }
+    }
+}
+
+fn read_file(secret: &mut Secret, file: Option<&Path>, path: &str, problems: &mut Vec<Problem>) {
+    let Some(file) = file else { return };
+    match std::fs::read_to_string(file) {
+        Ok(text) if text.trim().is_empty() => {
+            problem(problems, path, format!("{} is empty", file.display()));
+        }
+        Ok(text) => *secret = Secret::new(text.trim()),
+        Err(error) => problem(problems, path, format!("cannot read {}: {error}", file.display())),
+    }
+}
+
+fn problem(problems: &mut Vec<Problem>, path: &str, message: impl Into<String>) {
+    problems.push(Problem { path: path.to_owned(), message: message.into() });
+}

@@ -1,0 +1,103 @@
+//! PostgreSQL: the pool, and statements that wait for their answer however long the server is away.
+
+use std::{sync::Arc, time::Duration};
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use tokio::time::timeout;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::{
+    config::DatabaseSettings,
+    health::Health,
+    retry::{Backoff, chain},
+};
+
+/// The largest batch takes milliseconds. A statement that takes this long has lost its server.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The database as the story uses it.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    health: Arc<Health>,
+}
+
+/// Something to ask the database, as often as it takes: asking twice has to be harmless.
+pub trait Statement: Sync {
+    /// What the database tells.
+    type Answer: Send;
+
+    /// Asks once.
+    fn ask(
+        &self,
+        client: &Object,
+    ) -> impl Future<Output = Result<Self::Answer, tokio_postgres::Error>> + Send;
+}
+
+/// Why a statement got no answer; every reason may pass.
+#[derive(Debug, thiserror::Error)]
+enum StatementError {
+    #[error("cannot get a database connection")]
+    Pool(#[from] PoolError),
+    #[error("the database refused")]
+    Refused(#[from] tokio_postgres::Error),
+    #[error("the database did not answer within {STATEMENT_TIMEOUT:?}")]
+    TimedOut,
+}
+
+impl Database {
+    /// A database behind a pool, that tells `health` whether it answers.
+    #[must_use]
+    pub fn new(pool: Pool, health: Arc<Health>) -> Self {
+        Self { pool, health }
+    }
+
+    /// Asks until the database answers, for an hour if need be. Who waits here holds a place in
+    /// the prefetch window, so consuming pauses; readiness is false meanwhile.
+    pub async fn until_answered<S: Statement>(&self, statement: &S) -> S::Answer {
+        let mut backoff = Backoff::reconnect();
+        loop {
+            match self.attempt(statement).await {
+                Ok(answer) => {
+                    self.health.database_answered();
+                    return answer;
+                }
+                Err(error) => {
+                    self.health.database_failed(&chain(&error));
+                    tokio::time::sleep(backoff.next_delay()).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt<S: Statement>(&self, statement: &S) -> Result<S::Answer, StatementError> {
+        let client = self.pool.get().await?;
+        if let Ok(answer) = timeout(STATEMENT_TIMEOUT, statement.ask(&client)).await {
+            return Ok(answer?);
+        }
+        // Not back into the pool: its server may be frozen, and the statement is still under way.
+        drop(Object::take(client));
+        Err(StatementError::TimedOut)
+    }
+}
+
+/// A pool of connections; nothing is opened yet.
+///
+/// # Errors
+///
+/// If the URL or the CA file is wrong.
+pub fn connect_pool(settings: &DatabaseSettings) -> anyhow::Result<Pool> {
+    let manager = Manager::from_config(
+        settings.connect_config()?,
+        MakeRustlsConnect::new(crate::tls::client_config(settings.ca_file.as_deref())?),
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
+    );
+    let pool = Pool::builder(manager)
+        .max_size(settings.pool_size)
+        .runtime(deadpool_postgres::Runtime::Tokio1)
+        .wait_timeout(Some(STATEMENT_TIMEOUT))
+        .create_timeout(Some(STATEMENT_TIMEOUT))
+        .recycle_timeout(Some(STATEMENT_TIMEOUT))
+        .build()?;
+    Ok(pool)
+}

@@ -1,0 +1,119 @@
+//! Docplanner's API: what a notification does not say about its address.
+
+mod auth;
+mod cache;
+mod client;
+mod model;
+mod single_flight;
+
+use std::time::Duration;
+
+pub use self::{
+    cache::CachedAddresses,
+    client::{ApiClient, ApiSettings},
+};
+use crate::{delivery::Reason, normalize::AddressFacts, notification::Place, retry::Prospect};
+
+/// The source of address facts.
+pub trait Addresses: Send + Sync {
+    /// What is known of the address of `place`, as of now or of a while ago; the answer says when.
+    /// Takes up to some seconds; dropping the future gives up and leaves others waiting undisturbed.
+    fn facts(
+        &self,
+        tenant: &str,
+        place: &Place,
+    ) -> impl Future<Output = Result<AddressFacts, ApiError>> + Send;
+
+    /// Something about the address has changed: ask again before the next use. What was known
+    /// is kept for when nobody answers.
+    fn expire(&self, tenant: &str, address_id: &str);
+}
+
+/// Why the API could not tell. No variant carries a body or a credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// No answer: refused, reset or timed out.
+    #[error("the API cannot be reached: {0}")]
+    Unreachable(&'static str),
+    /// 429.
+    #[error("the API limits our rate")]
+    RateLimited {
+        /// From `Retry-After` or `X-RateLimit-Reset`.
+        wait: Option<Duration>,
+    },
+    /// 405, or HTML where JSON belongs: a firewall in front of the API.
+    #[error("a firewall answered in place of the API, with status {status}")]
+    Firewall {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// 5xx, or a redirect, which the API does not use.
+    #[error("the API answered with status {status}")]
+    Failed {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// 200 with something else than what was asked for.
+    #[error("the API's answer cannot be read")]
+    Unreadable,
+    /// 401, with a token that was just renewed, or from the token endpoint.
+    #[error("the API does not accept our credentials")]
+    Unauthorized,
+    /// 403 or 404: no such address, or not ours.
+    #[error("the API does not know the address, with status {status}")]
+    Unknown {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// Any other 4xx.
+    #[error("the API refuses the request with status {status}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// We did not ask: the API told us before to wait.
+    #[error("the API has asked for a pause")]
+    Paused {
+        /// How long from now.
+        wait: Duration,
+    },
+    /// The notification names no address.
+    #[error("the notification names no address")]
+    NoAddress,
+}
+
+impl ApiError {
+    /// Whether the same question could be answered later.
+    #[must_use]
+    pub fn prospect(&self) -> Prospect {
+        match self {
+            ApiError::RateLimited { wait } => Prospect::Later(Reason::EnrichmentFailed, *wait),
+            ApiError::Unreachable(_)
+            | ApiError::Firewall { .. }
+            | ApiError::Failed { .. }
+            | ApiError::Unreadable
+            | ApiError::Unauthorized => Prospect::Later(Reason::EnrichmentFailed, None),
+            ApiError::Unknown { .. } | ApiError::Refused { .. } | ApiError::NoAddress => {
+                Prospect::Never(Reason::EnrichmentFailed)
+            }
+            ApiError::Paused { wait } => Prospect::Wait(Some(*wait)),
+        }
+    }
+
+    /// The word in metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            ApiError::Unreachable(_) => "unreachable",
+            ApiError::RateLimited { .. } => "rate_limited",
+            ApiError::Firewall { .. } => "firewall",
+            ApiError::Failed { .. } => "server_error",
+            ApiError::Unreadable => "unreadable",
+            ApiError::Unauthorized => "unauthorized",
+            ApiError::Unknown { .. } => "unknown",
+            ApiError::Refused { .. } => "refused",
+            ApiError::Paused { .. } => "paused",
+            ApiError::NoAddress => "no_address",
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Requests to the API: one tenant's credentials, timeouts, limits, and brief retries.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use chrono::DateTime;
+use reqwest::{
+    Client, Response, StatusCode, Url,
+    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+    redirect,
+};
+use tokio::sync::Semaphore;
+
+use super::{ApiError, auth::TokenSource, model};
+use crate::{
+    clock::Clock,
+    config::Secret,
+    metrics::Metrics,
+    normalize::AddressFacts,
+    retry::{Backoff, Prospect},
+};
+
+/// For a whole request. The API usually answers in a fraction of a second; a delivery should not
+/// hold its place in the prefetch window for longer than a few tries of this.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Tries within one lookup. What still fails then goes to a retry queue and frees its place.
+const TRIES: u32 = 3;
+
+/// A wait longer than this is not sat out in process.
+const LONGEST_PAUSE_IN_PROCESS: Duration = Duration::from_secs(2);
+
+/// Requests under way at once, per tenant. Docplanner's firewall counts requests, and a cold cache
+/// would otherwise send one for each address at once.
+const REQUESTS_IN_FLIGHT: usize = 16;
+
+/// The `with=` scopes of an address, from the one that covers both dialects to none: the names of the
+/// current API, of the online-features guide, and what is left if neither payment scope is known.
+const SCOPES: [&str; 5] = [
+    "address.online_only,address.visit_payment,visit.payment",
+    "address.online_only,address.visit_payment",
+    "address.online_only,visit.payment",
+    "address.online_only",
+    "",
+];
+
+/// How to reach the API for one tenant.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// The tenant's id, for metrics.
+    pub tenant: String,
+    /// `https://www.{domain}`, or what replaces it.
+    pub base_url: Url,
+    /// OAuth client id.
+    pub client_id: String,
+    /// OAuth client secret.
+    pub client_secret: Secret,
+}
+
+/// The API as one tenant's client.
+pub struct ApiClient {
+    tenant: String,
+    http: Client,
+    base_url: Url,
+    tokens: TokenSource,
+    in_flight: Semaphore,
+    /// Which of [`SCOPES`] this API takes; it only ever grows.
+    dialect: AtomicUsize,
+    /// The API told us to ask nothing before then.
+    paused_until: Mutex<Option<Instant>>,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+}
+
+/// A good answer.
+pub(super) struct Answer {
+    pub(super) body: Bytes,
+    headers: HeaderMap,
+}
+
+impl ApiClient {
+    /// A client; nothing is requested yet.
+    ///
+    /// # Errors
+    ///
+    /// If the TLS settings of the system cannot be used.
+    pub fn new(
+        settings: ApiSettings,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, reqwest::Error> {
+        let http = Client::builder()
+            // Without one, the firewall in front of the API takes us for a robot.
+            .user_agent(concat!("docplanner-worker/", env!("CARGO_PKG_VERSION")))
+            // A redirect turns the token's POST into a GET; the API never needs one.
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .build()?;
+        let tokens = TokenSource::new(
+            http.clone(),
+            endpoint(&settings.base_url, &["oauth", "v2", "token"]),
+            settings.client_id,
+            settings.client_secret,
+        );
+        Ok(Self {
+            tenant: settings.tenant,
+            http,
+            base_url: settings.base_url,
+            tokens,
+            in_flight: Semaphore::new(REQUESTS_IN_FLIGHT),
+            dialect: AtomicUsize::new(0),
+            paused_until: Mutex::new(None),
+            clock,
+            metrics,
+        })
+    }
+
+    /// The flags of one address, and where it is.
+    ///
+    /// # Errors
+    ///
+    /// After brief retries, if the API does not answer, limits us or does not know the address.
+    pub async fn address(
+        &self,
+        facility: &str,
+        doctor: &str,
+        address: &str,
+    ) -> Result<AddressFacts, ApiError> {
+        let path = [
+            "api",
+            "v3",
+            "integration",
+            "facilities",
+            facility,
+            "doctors",
+            doctor,
+            "addresses",
+            address,
+        ];
+        let url = endpoint(&self.base_url, &path);
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        let mut tries = 1;
+        loop {
+            let error = match self.address_in_any_dialect(&url, address).await {
+                Ok(facts) => return Ok(facts),
+                Err(error) => error,
+            };
+            let pause = match error.prospect() {
+                Prospect::Later(_, wait) => wait.unwrap_or_default().max(backoff.next_delay()),
+                Prospect::Never(_) | Prospect::Wait(_) => return Err(error),
+            };
+            if tries == TRIES || pause > LONGEST_PAUSE_IN_PROCESS {
+                return Err(error);
+            }
+            tries += 1;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Whether the credentials are accepted.
+    ///
+    /// # Errors
+    ///
+    /// If they are not, or nobody answers.
+    pub async fn check_credentials(&self) -> Result<(), ApiError> {
+        self.tokens.token().await.map(|_| ())
+    }
+
+    async fn address_in_any_dialect(
+        &self,
+        url: &Url,
+        address: &str,
+    ) -> Result<AddressFacts, ApiError> {
+        loop {
+            let dialect = self.dialect.load(Ordering::Relaxed);
+            let mut url = url.clone();
+            if !SCOPES[dialect].is_empty() {
+                url.query_pairs_mut().append_pair("with", SCOPES[dialect]);
+            }
+            match self.get(&url).await {
+                Ok(answer) => {
+                    let facts =
+                        model::address(&answer.body, address).ok_or(ApiError::Unreadable)?;
+                    return Ok(AddressFacts { as_of: Some((self.clock)()), ..facts });
+                }
+                // A scope that this API does not know.
+                Err(ApiError::Refused { status: 400 }) if dialect + 1 < SCOPES.len() => {
+                    self.dialect.fetch_max(dialect + 1, Ordering::Relaxed);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// GET with a token, which is renewed once if it is refused.
+    async fn get(&self, url: &Url) -> Result<Answer, ApiError> {
+        let _place =
+            self.in_flight.acquire().await.map_err(|_| ApiError::Unreachable("closing"))?;
+        self.check_pause()?;
+        let result = self.get_with_token(url).await;
+        self.metrics.api_request(
+            &self.tenant,
+            "address",
+            result.as_ref().map_or_else(ApiError::label, |_| "ok"),
+        );
+        if let Some(wait) = self.asked_to_pause(&result) {
+            self.pause(wait);
+        }
+        result
+    }
+
+    async fn get_with_token(&self, url: &Url) -> Result<Answer, ApiError> {
+        let token = self.tokens.token().await?;
+        let request = |token: &super::auth::Token| {
+            self.http
+                .get(url.clone())
+                .bearer_auth(token.bearer())
+                .header(
+                    "Accept",
+                    "application/vnd.docplanner+json; charset=UTF-8, application/json",
+                )
+                .send()
+        };
+        match classify(request(&token).await).await {
+            Err(ApiError::Unauthorized) => {
+                let token = self.tokens.renewed(&token).await?;
+                classify(request(&token).await).await
+            }
+            answered => answered,
+        }
+    }
+
+    fn check_pause(&self) -> Result<(), ApiError> {
+        let until = self.paused_until.lock().ok().and_then(|until| *until);
+        match until.map(|until| until.saturating_duration_since(Instant::now())) {
+            Some(wait) if !wait.is_zero() => Err(ApiError::Paused { wait }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn pause(&self, wait: Duration) {
+        if let Ok(mut until) = self.paused_until.lock() {
+            *until = Some(Instant::now() + wait);
+        }
+    }
+
+    /// How long the API wants to be left alone after this answer: a 429 that says for how long, or
+    /// an answer that was the last one within the limit.
+    fn asked_to_pause(&self, result: &Result<Answer, ApiError>) -> Option<Duration> {
+        match result {
+            Err(ApiError::RateLimited { wait }) => *wait,
+            Err(_) => None,
+            Ok(answer) => {
+                let remaining = header(&answer.headers, "x-ratelimit-remaining")?;
+                (remaining.trim() == "0").then(|| rate_limit_reset(&answer.headers, self.clock))?
+            }
+        }
+    }
+}
+
+/// Sorts an answer into what to do about it.
+pub(super) async fn classify(answer: reqwest::Result<Response>) -> Result<Answer, ApiError> {
+    let response = answer.map_err(|e| unreachable(&e))?;
+    let status = response.status();
+    let headers = response.headers().clone();
+    let body = response.bytes().await.map_err(|e| unreachable(&e))?;
+    let html = header(&headers, CONTENT_TYPE.as_str()).is_some_and(|t| t.contains("text/html"))
+        || body.trim_ascii_start().starts_with(b"<");
+    let code = status.as_u16();
+    match status {
+        _ if status.is_server_error() || status.is_redirection() => {
+            Err(ApiError::Failed { status: code })
+        }
+        StatusCode::TOO_MANY_REQUESTS => Err(ApiError::RateLimited { wait: wait_of(&headers) }),
+        StatusCode::METHOD_NOT_ALLOWED => Err(ApiError::Firewall { status: code }),
+        _ if html => Err(ApiError::Firewall { status: code }),
+        StatusCode::UNAUTHORIZED => Err(ApiError::Unauthorized),
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Err(ApiError::Unknown { status: code }),
+        StatusCode::REQUEST_TIMEOUT => Err(ApiError::Failed { status: code }),
+        _ if status.is_success() => Ok(Answer { body, headers }),
+        _ => Err(ApiError::Refused { status: code }),
+    }
+}
+
+/// The cause as a fixed phrase: the error's own text holds the URL.
+fn unreachable(error: &reqwest::Error) -> ApiError {
+    ApiError::Unreachable(if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke"
+    })
+}
+
+/// `Retry-After` in seconds or as a date, else `X-RateLimit-Reset`.
+fn wait_of(headers: &HeaderMap) -> Option<Duration> {
+    let retry_after = header(headers, RETRY_AFTER.as_str()).and_then(|text| {
+        text.trim().parse().map(Duration::from_secs).ok().or_else(|| {
+            let at = DateTime::parse_from_rfc2822(text).ok()?;
+            (at.to_utc() - crate::clock::system()).to_std().ok()
+        })
+    });
+    retry_after.or_else(|| rate_limit_reset(headers, crate::clock::system))
+}
+
+/// `X-RateLimit-Reset` is a date (API reference, "Rate limits"), not a number of seconds.
+fn rate_limit_reset(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
+    let at = DateTime::parse_from_rfc3339(header(headers, "x-ratelimit-reset")?.trim()).ok()?;
+    (at.to_utc() - clock()).to_std().ok()
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// A path below the base URL. Ids come from notifications, so each is escaped as one segment.
+fn endpoint(base_url: &Url, segments: &[&str]) -> Url {
+    let mut url = base_url.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}

@@ -1,0 +1,293 @@
+//! Every metric of the worker. Labels are bounded words plus the tenant; every series exists at zero from the
+//! start, so that the first event shows as an increase.
+
+use std::time::{Duration, Instant};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+
+use crate::{
+    delivery::{Disposition, Processed, Reason},
+    event::EventKind,
+    health::Parts,
+    notification::Kind,
+};
+
+/// From half a millisecond, what a cached delivery takes, to the minute that only waiting takes.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
+
+/// The tenant label of deliveries whose tenant could not be told.
+const NO_TENANT: &str = "unknown";
+
+/// The kind label of deliveries that could not be decoded.
+const NO_KIND: &str = "undecoded";
+
+const DISPOSITIONS: [&str; 5] = ["published", "duplicate", "ignored", "retry", "dead_letter"];
+const PUBLISH_RESULTS: [&str; 5] = ["confirmed", "returned", "refused", "timed_out", "interrupted"];
+const CACHE_RESULTS: [&str; 3] = ["hit", "miss", "stale"];
+const API_STATUSES: [&str; 10] = [
+    "ok",
+    "unreachable",
+    "rate_limited",
+    "firewall",
+    "server_error",
+    "unreadable",
+    "unauthorized",
+    "unknown",
+    "refused",
+    "paused",
+];
+const STAGES: [&str; 5] = ["decode", "claim", "lookup", "publish", "close"];
+
+/// The metrics, with the registry that renders them.
+pub struct Metrics {
+    registry: Registry,
+    deliveries: Family<DeliveryLabels, Counter>,
+    delivery_duration: Family<DispositionLabels, Histogram, fn() -> Histogram>,
+    stage_duration: Family<StageLabels, Histogram, fn() -> Histogram>,
+    in_flight: Gauge,
+    events: Family<EventLabels, Counter>,
+    duplicates: Family<KindLabels, Counter>,
+    api_requests: Family<ApiLabels, Counter>,
+    flags_cache: Family<ResultLabels, Counter>,
+    dead_letters: Family<ReasonLabels, Counter>,
+    acks_lost: Counter,
+    parts: [Gauge; 4],
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    tenant: String,
+    kind: &'static str,
+    disposition: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DispositionLabels {
+    disposition: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabels {
+    stage: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    tenant: String,
+    r#type: &'static str,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    tenant: String,
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiLabels {
+    tenant: String,
+    operation: &'static str,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    tenant: String,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    tenant: String,
+    reason: &'static str,
+}
+
+impl Metrics {
+    /// All metrics at zero, for these tenants.
+    #[must_use]
+    pub fn new<'t>(tenants: impl IntoIterator<Item = &'t str>) -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("docplanner_worker"),
+            deliveries: Family::default(),
+            delivery_duration: Family::new_with_constructor(histogram),
+            stage_duration: Family::new_with_constructor(histogram),
+            in_flight: Gauge::default(),
+            events: Family::default(),
+            duplicates: Family::default(),
+            api_requests: Family::default(),
+            flags_cache: Family::default(),
+            dead_letters: Family::default(),
+            acks_lost: Counter::default(),
+            parts: std::array::from_fn(|_| Gauge::default()),
+        };
+        metrics.register();
+        metrics.start_at_zero(&tenants.into_iter().collect::<Vec<_>>());
+        metrics
+    }
+
+    fn register(&mut self) {
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        let r = &mut self.registry;
+        r.register("deliveries", "Settled deliveries", self.deliveries.clone());
+        r.register(
+            "delivery_duration_seconds",
+            "From delivery to settlement",
+            self.delivery_duration.clone(),
+        );
+        r.register(
+            "stage_duration_seconds",
+            "Time spent in one stage of a delivery",
+            self.stage_duration.clone(),
+        );
+        r.register("deliveries_in_flight", "Deliveries not settled yet", self.in_flight.clone());
+        r.register("events_published", "Attempts to publish an event", self.events.clone());
+        r.register(
+            "duplicates",
+            "Notifications recognized as published before",
+            self.duplicates.clone(),
+        );
+        r.register("api_requests", "Requests to Docplanner's API", self.api_requests.clone());
+        r.register(
+            "flags_cache_requests",
+            "Uses of an address's flags: hit, miss (asked for), stale (asked for in vain)",
+            self.flags_cache.clone(),
+        );
+        r.register("dead_letters", "Deliveries set aside for a person", self.dead_letters.clone());
+        r.register(
+            "acks_lost",
+            "Acknowledgements whose channel was gone; the broker delivers again",
+            self.acks_lost.clone(),
+        );
+        let [consuming, publishing, blocked, database] = &self.parts;
+        r.register("broker_connected", "1 while deliveries can arrive", consuming.clone());
+        r.register("broker_publishing", "1 while events can be published", publishing.clone());
+        r.register("broker_blocked", "1 while the broker blocks publishing", blocked.clone());
+        r.register("database_connected", "1 while the database answers", database.clone());
+        r.register("build", "Version of the worker", build);
+    }
+
+    fn start_at_zero(&self, tenants: &[&str]) {
+        let kinds = || Kind::ALL.map(Kind::name).into_iter().chain([NO_KIND]);
+        for disposition in DISPOSITIONS {
+            drop(self.delivery_duration.get_or_create(&DispositionLabels { disposition }));
+        }
+        for stage in STAGES {
+            drop(self.stage_duration.get_or_create(&StageLabels { stage }));
+        }
+        for tenant in tenants.iter().copied().chain([NO_TENANT]) {
+            let tenant = || tenant.to_owned();
+            for kind in kinds() {
+                for disposition in DISPOSITIONS {
+                    let labels = DeliveryLabels { tenant: tenant(), kind, disposition };
+                    drop(self.deliveries.get_or_create(&labels));
+                }
+                drop(self.duplicates.get_or_create(&KindLabels { tenant: tenant(), kind }));
+            }
+            for reason in Reason::ALL.map(Reason::as_str) {
+                drop(self.dead_letters.get_or_create(&ReasonLabels { tenant: tenant(), reason }));
+            }
+        }
+        for tenant in tenants {
+            let tenant = || (*tenant).to_owned();
+            for r#type in EventKind::ALL.map(EventKind::name) {
+                for result in PUBLISH_RESULTS {
+                    drop(self.events.get_or_create(&EventLabels {
+                        tenant: tenant(),
+                        r#type,
+                        result,
+                    }));
+                }
+            }
+            for status in API_STATUSES {
+                let labels = ApiLabels { tenant: tenant(), operation: "address", status };
+                drop(self.api_requests.get_or_create(&labels));
+            }
+            for result in CACHE_RESULTS {
+                drop(self.flags_cache.get_or_create(&ResultLabels { tenant: tenant(), result }));
+            }
+        }
+    }
+
+    /// A delivery arrived.
+    pub fn delivered(&self) {
+        self.in_flight.inc();
+    }
+
+    /// A delivery is no longer ours: settled, or given up.
+    pub fn left(&self) {
+        self.in_flight.dec();
+    }
+
+    /// A delivery is settled. Once per delivery.
+    pub fn settled(&self, processed: &Processed, took: Duration) {
+        let disposition = processed.disposition.label();
+        let tenant = || processed.tenant.as_deref().unwrap_or(NO_TENANT).to_owned();
+        let kind = processed.kind.map_or(NO_KIND, Kind::name);
+        self.deliveries
+            .get_or_create(&DeliveryLabels { tenant: tenant(), kind, disposition })
+            .inc();
+        self.delivery_duration
+            .get_or_create(&DispositionLabels { disposition })
+            .observe(took.as_secs_f64());
+        match &processed.disposition {
+            Disposition::Ack(crate::delivery::Outcome::Duplicate) => {
+                self.duplicates.get_or_create(&KindLabels { tenant: tenant(), kind }).inc();
+            }
+            Disposition::DeadLetter { reason, .. } => {
+                let labels = ReasonLabels { tenant: tenant(), reason: reason.as_str() };
+                self.dead_letters.get_or_create(&labels).inc();
+            }
+            Disposition::Ack(_) | Disposition::Retry { .. } => {}
+        }
+    }
+
+    /// A stage took this long.
+    pub fn stage(&self, stage: &'static str, since: Instant) {
+        self.stage_duration
+            .get_or_create(&StageLabels { stage })
+            .observe(since.elapsed().as_secs_f64());
+    }
+
+    /// An attempt to publish an event ended.
+    pub fn event(&self, tenant: &str, kind: EventKind, result: &'static str) {
+        let labels = EventLabels { tenant: tenant.to_owned(), r#type: kind.name(), result };
+        self.events.get_or_create(&labels).inc();
+    }
+
+    /// A request to the API ended.
+    pub fn api_request(&self, tenant: &str, operation: &'static str, status: &'static str) {
+        let labels = ApiLabels { tenant: tenant.to_owned(), operation, status };
+        self.api_requests.get_or_create(&labels).inc();
+    }
+
+    /// An address's flags were used.
+    pub fn flags_cache(&self, tenant: &str, result: &'static str) {
+        self.flags_cache.get_or_create(&ResultLabels { tenant: tenant.to_owned(), result }).inc();
+    }
+
+    /// An acknowledgement did not reach the broker.
+    pub fn ack_lost(&self) {
+        self.acks_lost.inc();
+    }
+
+    /// The exposition that Prometheus scrapes (OpenMetrics text), with what works at the moment.
+    #[must_use]
+    pub fn render(&self, now: Parts) -> String {
+        let [consuming, publishing, blocked, database] = &self.parts;
+        consuming.set(now.consuming.into());
+        publishing.set(now.publishing.into());
+        blocked.set(now.blocked.into());
+        database.set(now.database.into());
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,374 @@
+//! What Docplanner told us: the 17 kinds of notification of its integrations API, decoded once at the door.
+//!
+//! Everything behind [`Notification::decode`] works with checked facts and never looks at the
+//! JSON again.
+
+mod decode;
+mod key;
+mod wire;
+
+use chrono::{DateTime, FixedOffset, NaiveDate};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+pub use self::{
+    decode::DecodeError,
+    key::{Content, IdempotencyKey},
+};
+use crate::private::Private;
+
+/// A moment with the offset it came with.
+pub type Moment = DateTime<FixedOffset>;
+
+/// One notification, decoded.
+#[derive(Debug, Clone)]
+pub struct Notification {
+    /// When Docplanner says it created the notification. A repeat may carry another value.
+    pub created_at: Option<Moment>,
+    /// Where: the facility, the doctor and the address.
+    pub place: Place,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// The kinds of notification; names as on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each variant is the wire name spelled in Rust")]
+pub enum Kind {
+    SlotBooking,
+    SlotBooked,
+    BookingCanceled,
+    BookingMoved,
+    BookingMoving,
+    BookingConfirmed,
+    BookingPaymentStatusChanged,
+    PresenceMarked,
+    BreakCreated,
+    BreakMoved,
+    BreakRemoved,
+    AddressServiceCreated,
+    AddressServiceChanged,
+    AddressServiceDeleted,
+    AddressCommercialTypeChanged,
+    AddressAssigned,
+    AddressUnassigned,
+    /// A name that this version does not know.
+    Unrecognized,
+}
+
+/// What happened, with what its kind needs, already checked.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each variant is its kind; see `Kind`")]
+pub enum Fact {
+    SlotBooked(Booking),
+    BookingCanceled(Booking),
+    /// A move cancels the old booking and makes a new one with a new id.
+    BookingMoved {
+        old: Booking,
+        new: Booking,
+    },
+    BookingConfirmed(Booking),
+    PaymentStatusChanged {
+        booking: Booking,
+        change: PaymentChange,
+    },
+    PresenceMarked {
+        booking: Booking,
+        presence: Presence,
+    },
+    BreakCreated(Break),
+    BreakMoved(Break),
+    BreakRemoved(Break),
+    AddressServiceCreated(Service),
+    AddressServiceChanged(Service),
+    AddressServiceDeleted(Service),
+    AddressCommercialTypeChanged,
+    AddressAssigned,
+    AddressUnassigned,
+    /// `slot-booking` or `booking-moving`: a question that the relay answered within seconds; not
+    /// a fact, so there is nothing to publish.
+    Question(Kind),
+    /// A kind that this version does not know, with its `data` as it came.
+    Unrecognized {
+        name: String,
+        raw: Private<Box<RawValue>>,
+    },
+}
+
+/// Where something happened. The ids are present for every known kind.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Place {
+    /// The clinic.
+    pub facility: Facility,
+    /// The doctor.
+    pub doctor: Doctor,
+    /// One doctor at one place: the thing that has a calendar.
+    pub address: Address,
+}
+
+/// A clinic.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facility {
+    /// Docplanner's id; absent only in an unrecognized notification.
+    pub id: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+/// A doctor.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Doctor {
+    /// Docplanner's id; absent only in an unrecognized notification.
+    pub id: Option<String>,
+    /// Given name.
+    pub name: Option<String>,
+    /// Family name.
+    pub surname: Option<String>,
+}
+
+/// One doctor at one place.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Address {
+    /// Docplanner's id; absent only in an unrecognized notification.
+    pub id: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Street and number.
+    pub street: Option<String>,
+    /// Post code.
+    pub post_code: Option<String>,
+    /// City; most notifications do not carry it.
+    pub city: Option<String>,
+    /// `premium`, `saas-only` or `basic`, where the kind carries it.
+    pub commercial_type: Option<String>,
+}
+
+/// A booked visit.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "named as in the API's BookingNotification schema")]
+pub struct Booking {
+    pub id: String,
+    pub status: Option<String>,
+    pub start_at: Option<Moment>,
+    pub end_at: Option<Moment>,
+    pub duration_minutes: Option<u32>,
+    pub booked_by: Option<String>,
+    pub booked_at: Option<Moment>,
+    pub canceled_by: Option<String>,
+    pub canceled_at: Option<Moment>,
+    pub service: Option<Service>,
+    pub patient: Option<Patient>,
+    pub comment: Option<Private<String>>,
+    pub insurance: Option<Insurance>,
+    /// Whether the visit is paid through the marketplace; read from the booking or, as the older
+    /// dialect has it, from its address service.
+    pub visit_payment: Option<bool>,
+    /// Opens a video call, so it is as private as the call.
+    pub videocall_url: Option<Private<String>>,
+}
+
+/// A service at one address. The same service has another id at another address.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "named as in the API's AddressService schema")]
+pub struct Service {
+    pub id: Option<String>,
+    pub name: Option<String>,
+    /// Without a currency: the API has none. Decimals are truncated by the API.
+    pub price: Option<serde_json::Number>,
+    pub price_is_from: Option<bool>,
+    pub is_default: Option<bool>,
+    pub is_visible: Option<bool>,
+    pub description: Option<String>,
+    /// The id in Docplanner's dictionary of services.
+    pub dictionary_id: Option<String>,
+}
+
+/// Who comes. There is no patient id in any payload of the API.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "named as in the API's Patient schema")]
+pub struct Patient {
+    pub name: Option<Private<String>>,
+    pub surname: Option<Private<String>>,
+    pub email: Option<Private<String>>,
+    pub phone: Option<Private<String>>,
+    pub birth_date: Option<Private<NaiveDate>>,
+    /// National identification number. A numeric one has lost its leading zeros upstream.
+    pub nin: Option<Private<String>>,
+    pub gender: Option<Private<String>>,
+    pub insurance_number: Option<Private<String>>,
+}
+
+/// The patient's insurance as named at booking.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "named as in the API's schema")]
+pub struct Insurance {
+    pub id: Option<String>,
+    pub name: Option<String>,
+    pub plan: Option<String>,
+    pub plan_id: Option<String>,
+}
+
+/// A break in a doctor's calendar.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "named as in the API's Break schema")]
+pub struct Break {
+    pub id: String,
+    pub since: Option<Moment>,
+    pub till: Option<Moment>,
+}
+
+/// From which payment status to which.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "named as in the API's schema")]
+pub struct PaymentChange {
+    pub from: Option<PaymentStatus>,
+    pub to: PaymentStatus,
+    pub changed_at: Option<Moment>,
+}
+
+/// A payment's status as the notifications tell it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(into = "String")]
+#[expect(missing_docs, reason = "the API's own words")]
+pub enum PaymentStatus {
+    Paid,
+    WaitingForConfirmation,
+    NotPaid,
+    Refunded,
+    ChargedBack,
+    /// A word that this version does not know, in `snake_case`.
+    Other(String),
+}
+
+/// Whether the patient came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the API's own words")]
+pub enum Presence {
+    Present,
+    Absent,
+}
+
+impl Kind {
+    /// Every kind, the unrecognized one last.
+    pub const ALL: [Kind; 18] = [
+        Kind::SlotBooking,
+        Kind::SlotBooked,
+        Kind::BookingCanceled,
+        Kind::BookingMoved,
+        Kind::BookingMoving,
+        Kind::BookingConfirmed,
+        Kind::BookingPaymentStatusChanged,
+        Kind::PresenceMarked,
+        Kind::BreakCreated,
+        Kind::BreakMoved,
+        Kind::BreakRemoved,
+        Kind::AddressServiceCreated,
+        Kind::AddressServiceChanged,
+        Kind::AddressServiceDeleted,
+        Kind::AddressCommercialTypeChanged,
+        Kind::AddressAssigned,
+        Kind::AddressUnassigned,
+        Kind::Unrecognized,
+    ];
+
+    /// The kind that `name` stands for. The online-features guide spells `booking-cancelled` in its
+    /// prose; both spellings are one kind.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        if name == "booking-cancelled" {
+            return Kind::BookingCanceled;
+        }
+        Self::ALL
+            .into_iter()
+            .find(|kind| *kind != Kind::Unrecognized && kind.name() == name)
+            .unwrap_or(Kind::Unrecognized)
+    }
+
+    /// The name on the wire, which is also the label in metrics and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::SlotBooking => "slot-booking",
+            Kind::SlotBooked => "slot-booked",
+            Kind::BookingCanceled => "booking-canceled",
+            Kind::BookingMoved => "booking-moved",
+            Kind::BookingMoving => "booking-moving",
+            Kind::BookingConfirmed => "booking-confirmed",
+            Kind::BookingPaymentStatusChanged => "booking-payment-status-changed",
+            Kind::PresenceMarked => "presence-marked",
+            Kind::BreakCreated => "break-created",
+            Kind::BreakMoved => "break-moved",
+            Kind::BreakRemoved => "break-removed",
+            Kind::AddressServiceCreated => "address-service-created",
+            Kind::AddressServiceChanged => "address-service-changed",
+            Kind::AddressServiceDeleted => "address-service-deleted",
+            Kind::AddressCommercialTypeChanged => "address-commercial-type-changed",
+            Kind::AddressAssigned => "address-assigned",
+            Kind::AddressUnassigned => "address-unassigned",
+            Kind::Unrecognized => "unrecognized",
+        }
+    }
+}
+
+impl Fact {
+    /// Which kind of notification told this fact.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Fact::SlotBooked(_) => Kind::SlotBooked,
+            Fact::BookingCanceled(_) => Kind::BookingCanceled,
+            Fact::BookingMoved { .. } => Kind::BookingMoved,
+            Fact::BookingConfirmed(_) => Kind::BookingConfirmed,
+            Fact::PaymentStatusChanged { .. } => Kind::BookingPaymentStatusChanged,
+            Fact::PresenceMarked { .. } => Kind::PresenceMarked,
+            Fact::BreakCreated(_) => Kind::BreakCreated,
+            Fact::BreakMoved(_) => Kind::BreakMoved,
+            Fact::BreakRemoved(_) => Kind::BreakRemoved,
+            Fact::AddressServiceCreated(_) => Kind::AddressServiceCreated,
+            Fact::AddressServiceChanged(_) => Kind::AddressServiceChanged,
+            Fact::AddressServiceDeleted(_) => Kind::AddressServiceDeleted,
+            Fact::AddressCommercialTypeChanged => Kind::AddressCommercialTypeChanged,
+            Fact::AddressAssigned => Kind::AddressAssigned,
+            Fact::AddressUnassigned => Kind::AddressUnassigned,
+            Fact::Question(kind) => *kind,
+            Fact::Unrecognized { .. } => Kind::Unrecognized,
+        }
+    }
+}
+
+impl From<&str> for PaymentStatus {
+    /// Reads a status in any of the API's vocabularies: `not-paid` and `not_paid`, `successful`
+    /// and `paid` are the same word.
+    fn from(word: &str) -> Self {
+        match word.to_lowercase().replace('-', "_").as_str() {
+            "paid" | "successful" => PaymentStatus::Paid,
+            "waiting_for_confirmation" => PaymentStatus::WaitingForConfirmation,
+            "not_paid" => PaymentStatus::NotPaid,
+            "refunded" => PaymentStatus::Refunded,
+            "charged_back" => PaymentStatus::ChargedBack,
+            other => PaymentStatus::Other(other.to_owned()),
+        }
+    }
+}
+
+impl PaymentStatus {
+    /// The word that events carry.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            PaymentStatus::Paid => "paid",
+            PaymentStatus::WaitingForConfirmation => "waiting_for_confirmation",
+            PaymentStatus::NotPaid => "not_paid",
+            PaymentStatus::Refunded => "refunded",
+            PaymentStatus::ChargedBack => "charged_back",
+            PaymentStatus::Other(word) => word,
+        }
+    }
+}
+
+impl From<PaymentStatus> for String {
+    fn from(status: PaymentStatus) -> Self {
+        status.as_str().to_owned()
+    }
+}

@@ -1,0 +1,56 @@
+//! Why a delivery did not become an event, and whether it could later.
+
+use crate::{
+    broker::PublishError, delivery::Reason, docplanner::ApiError, notification::DecodeError,
+    retry::Prospect, tenants::UnknownTenant,
+};
+
+/// What stopped a delivery. No text holds personal data: it becomes header `x-error` and a log line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Refused unread.
+    #[error("the body has {bytes} bytes, the limit is {limit}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// `broker.max_body_bytes`.
+        limit: usize,
+    },
+    /// Not a notification, or one without what its kind needs.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Nobody's.
+    #[error(transparent)]
+    UnknownTenant(#[from] UnknownTenant),
+    /// Another delivery of the same fact is being worked on.
+    #[error("another delivery of the same notification is being worked on")]
+    HeldElsewhere,
+    /// The same fact with other content.
+    #[error("the same notification was received before with other content")]
+    Conflict,
+    /// The address's flags could not be had.
+    #[error("cannot look up the address")]
+    Lookup(#[source] ApiError),
+    /// The broker did not take the event.
+    #[error("cannot publish the event")]
+    Publish(#[from] PublishError),
+    /// Working on it took longer than `database.lease`.
+    #[error("the lease ran out before the event was confirmed")]
+    LeaseRanOut,
+}
+
+impl From<&Error> for Prospect {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::TooLarge { .. } => Prospect::Never(Reason::TooLarge),
+            Error::Decode(DecodeError::Malformed(_)) => Prospect::Never(Reason::Malformed),
+            Error::Decode(DecodeError::Invalid { .. }) => Prospect::Never(Reason::Invalid),
+            Error::UnknownTenant(_) => Prospect::Never(Reason::UnknownTenant),
+            Error::Conflict => Prospect::Never(Reason::Conflict),
+            // Waiting is not failing.
+            Error::HeldElsewhere | Error::LeaseRanOut => Prospect::Wait(None),
+            Error::Lookup(cause) => cause.prospect(),
+            Error::Publish(cause) => cause.prospect(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Whose notification it is.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+
+use crate::{
+    config::{OnEnrichmentFailure, TenantSettings},
+    normalize::TenantProfile,
+};
+
+/// A configured tenant.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// What shows in its events.
+    pub profile: TenantProfile,
+    /// What becomes of a notification whose address's flags cannot be had.
+    pub on_enrichment_failure: OnEnrichmentFailure,
+}
+
+/// All tenants, found by what a notification tells.
+#[derive(Debug)]
+pub struct Tenants {
+    tenants: Vec<Tenant>,
+    by_id: HashMap<String, usize>,
+    by_facility: HashMap<String, usize>,
+    /// The only tenant without a list of facilities: the rest is its.
+    catch_all: Option<usize>,
+}
+
+/// No configured tenant owns the notification.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownTenant {
+    /// The header does not name one.
+    #[error("header x-docplanner-tenant names no configured tenant")]
+    Header,
+    /// There is no header, and the facility is in no list.
+    #[error("facility {0} is in no tenant's list, and there is no header x-docplanner-tenant")]
+    Facility(String),
+    /// There is neither header nor facility.
+    #[error("there is neither a header x-docplanner-tenant nor a facility")]
+    NothingTold,
+}
+
+impl Tenants {
+    /// The tenants of the settings.
+    #[must_use]
+    pub fn new(settings: &[TenantSettings]) -> Self {
+        let indexed = || settings.iter().enumerate();
+        let mut without_list = indexed().filter(|(_, tenant)| tenant.facilities.is_empty());
+        let catch_all = match (without_list.next(), without_list.next()) {
+            (Some((nth, _)), None) => Some(nth),
+            (Some(_), Some(_)) | (None, _) => None,
+        };
+        Self {
+            tenants: settings.iter().map(Tenant::from).collect(),
+            by_id: indexed().map(|(nth, tenant)| (tenant.id.clone(), nth)).collect(),
+            by_facility: indexed()
+                .flat_map(|(nth, tenant)| tenant.facilities.iter().map(move |f| (f.clone(), nth)))
+                .collect(),
+            catch_all,
+        }
+    }
+
+    /// The tenant by the header, else by the facility, else the only one without a list.
+    ///
+    /// # Errors
+    ///
+    /// If none of these tells. A header that names nobody is not passed over: the notification
+    /// would go to somebody else.
+    pub fn resolve(
+        &self,
+        header: Option<&str>,
+        facility: Option<&str>,
+    ) -> Result<&Tenant, UnknownTenant> {
+        let nth = match (header, facility) {
+            (Some(id), _) => self.by_id.get(id).copied().ok_or(UnknownTenant::Header),
+            (None, Some(facility)) => self
+                .by_facility
+                .get(facility)
+                .copied()
+                .or(self.catch_all)
+                .ok_or_else(|| UnknownTenant::Facility(facility.to_owned())),
+            (None, None) => self.catch_all.ok_or(UnknownTenant::NothingTold),
+        }?;
+        Ok(&self.tenants[nth])
+    }
+}
+
+impl From<&TenantSettings> for Tenant {
+    fn from(settings: &TenantSettings) -> Self {
+        Self {
+            profile: TenantProfile {
+                id: settings.id.clone(),
+                domain: settings.domain.clone(),
+                payment_window: TimeDelta::from_std(settings.payments.window)
+                    .unwrap_or(TimeDelta::MAX),
+            },
+            on_enrichment_failure: settings.on_enrichment_failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenants(lists: &[(&str, &[&str])]) -> Tenants {
+        let settings: Vec<_> = lists
+            .iter()
+            .map(|(id, facilities)| TenantSettings {
+                id: (*id).to_owned(),
+                facilities: facilities.iter().map(ToString::to_string).collect(),
+                ..TenantSettings::default()
+            })
+            .collect();
+        Tenants::new(&settings)
+    }
+
+    fn resolved(tenants: &Tenants, header: Option<&str>, facility: Option<&str>) -> String {
+        match tenants.resolve(header, facility) {
+            Ok(tenant) => tenant.profile.id.clone(),
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn a_tenant_is_told_by_header_then_facility_then_being_the_only_one_without_a_list() {
+        let both = tenants(&[("acme", &["1", "2"]), ("rest", &[])]);
+        assert_eq!(resolved(&both, Some("acme"), Some("9")), "acme");
+        assert_eq!(resolved(&both, None, Some("2")), "acme");
+        assert_eq!(resolved(&both, None, Some("9")), "rest");
+        assert_eq!(resolved(&both, None, None), "rest");
+        assert_eq!(resolved(&both, Some("nobody"), Some("1")), "Header");
+
+        let listed = tenants(&[("acme", &["1"])]);
+        assert_eq!(resolved(&listed, None, Some("9")), "Facility(\"9\")");
+        assert_eq!(resolved(&listed, None, None), "NothingTold");
+
+        let two_without = tenants(&[("a", &[]), ("b", &[])]);
+        assert_eq!(resolved(&two_without, None, Some("9")), "Facility(\"9\")");
+    }
+}

@@ -73,6 +73,8 @@ postgresql_create() {
 postgresql_settings() {
   local socket=$1
   if ((${#socket} > 85)); then socket=; fi
+  # Nobody but root may write to the chroot's /dev/shm.
+  if [[ $ROOTFS ]]; then echo "dynamic_shared_memory_type = mmap"; fi
   cat <<TEXT
 listen_addresses = '127.0.0.1'
 port = $POSTGRESQL_PORT
@@ -92,7 +94,7 @@ postgresql_launch() {
 }
 
 postgresql_answers() {
-  "${ENTER[@]}" "$(postgresql_bin)/pg_isready" --quiet --host=127.0.0.1 --port="$POSTGRESQL_PORT" --timeout=5
+  "${ENTER[@]}" "$(postgresql_bin)/pg_isready" --quiet --host=127.0.0.1 --port="$POSTGRESQL_PORT" --username=postgres --timeout=5
 }
 
 # In the chroot, files named by -f are the chroot's: feed them through standard input.

@@ -79,7 +79,7 @@ took() {
 
 fail_with_log() {
   say "$(title "$1") $2. The end of $STATE/$1.log:"
-  tail -n 30 "$STATE/$1.log" >&2
+  tail -n 30 "$STATE/$1.log" | cut -c 1-300 >&2
   exit 1
 }
 

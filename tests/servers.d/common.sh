@@ -46,7 +46,7 @@ title() {
 
 am_root() { [[ $EUID == 0 ]]; }
 
-# Two runs on one instance take turns. The servers must not inherit descriptor 9: they would hold the lock for as long as they live.
+# Two runs on one instance take turns.
 take_lock() {
   mkdir -p "$STATE"
   exec 9>"$STATE.lock"

@@ -89,6 +89,14 @@ timezone = 'UTC'
 TEXT
 }
 
+# PostgreSQL takes a process that was killed but not yet reaped for a running server. All of its processes are known to be gone here.
+postgresql_killed() {
+  local home
+  as_postgres
+  home=$(postgresql_home)
+  rm -f -- "$home/data/postmaster.pid" "$home"/socket/.s.PGSQL.*.lock
+}
+
 postgresql_launch() {
   launch postgresql "${POSTGRES_ENTER[@]}" "$(postgresql_bin)/postgres" -D "$POSTGRESQL_DATA"
 }

@@ -33,7 +33,11 @@ state_of() {
 launch() {
   local name=$1
   shift
-  (cd / && exec setsid "$@" </dev/null >>"$STATE/$name.log" 2>&1 9>&-) &
+  (
+    close_descriptors
+    cd /
+    exec setsid "$@" </dev/null >>"$STATE/$name.log" 2>&1
+  ) &
   PID=$!
   read_stat "$PID" || fail "$name ended at once: see $STATE/$name.log"
   echo "$PID ${STAT[19]}" >"$STATE/$name.pid"
@@ -44,6 +48,16 @@ address() {
     rabbitmq) echo "127.0.0.1:$RABBITMQ_PORT" ;;
     postgresql) echo "127.0.0.1:$POSTGRESQL_PORT" ;;
   esac
+}
+
+# The lock, or a pipe of the caller's, must not stay open for as long as a server lives: somebody waits for its end.
+# (255 is bash's own, and closes itself.)
+close_descriptors() {
+  local fd
+  for fd in /proc/self/fd/*; do
+    fd=${fd##*/}
+    if ((fd > 2 && fd != 255)); then exec {fd}>&-; fi
+  done
 }
 
 begin_start() {
@@ -138,6 +152,7 @@ kill_server() {
   kill -KILL $members 2>/dev/null || true
   await_end "$1" 10 || fail "$(title "$1") survives SIGKILL (pid $pid)"
   await_all_gone "$members"
+  "${1}_killed"
   say "$(title "$1") killed"
 }
 

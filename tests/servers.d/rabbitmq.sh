@@ -64,6 +64,8 @@ rabbitmq_environment() {
     RABBITMQ_LOGS=-)
 }
 
+rabbitmq_killed() { :; }
+
 epmd_start() {
   rabbitmq_environment
   if runs epmd; then return; fi

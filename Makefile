@@ -1,0 +1,77 @@
+# Each target with a text behind ## is listed by `make help`.
+
+# Two: what a small machine bears. `make build CARGO_BUILD_JOBS=8` on a larger one.
+export CARGO_BUILD_JOBS ?= 2
+# bookworm: RabbitMQ 3.10, PostgreSQL 15; trixie: RabbitMQ 4.0, PostgreSQL 17. See tests/servers.
+export SERVERS_GENERATION ?= bookworm
+# More arguments for `cargo test`: make test TEST_ARGS="--test it redelivery"
+TEST_ARGS ?=
+
+CARGO_DENY := $(shell command -v cargo-deny || echo target/tools/bin/cargo-deny)
+
+# Before a command that needs servers: starts them and puts their addresses into its environment.
+WITH_SERVERS := tests/servers up && settings=$$(tests/servers env) && set -a && eval "$$settings" && set +a &&
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the release binaries
+	cargo build --locked --release
+
+##### Tests #####
+
+.PHONY: test
+test: ## Run all tests against private servers (AMQP_URL and DATABASE_URL, both set: against those)
+	$(WITH_SERVERS) cargo test --locked $(TEST_ARGS)
+
+.PHONY: test-matrix
+test-matrix: ## Run the integration tests against RabbitMQ 4.0 and PostgreSQL 17
+	$(MAKE) test SERVERS_GENERATION=trixie TEST_ARGS="--test it"
+
+.PHONY: servers
+servers: ## Start this checkout's RabbitMQ and PostgreSQL (installs them if it may)
+	tests/servers up
+
+.PHONY: servers-down
+servers-down: ## Stop every server of this checkout; the data stays
+	tests/servers down --all
+
+##### Checks #####
+
+.PHONY: check
+check: fmt-check clippy doc deny ## Everything that is checked without running the program
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt
+
+.PHONY: fmt-check
+fmt-check: ## Check the formatting
+	cargo fmt --check
+
+.PHONY: clippy
+clippy: ## Lint, with warnings as errors
+	cargo clippy --locked --all-targets -- -D warnings
+
+.PHONY: doc
+doc: ## Build the documentation, with warnings as errors
+	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --document-private-items
+
+.PHONY: deny
+deny: $(CARGO_DENY) ## Check licences, duplicate crates and their sources
+	@# cargo-deny asks for every crate in Cargo.lock, also those that this platform does not compile.
+	cargo fetch --locked --quiet
+	$(CARGO_DENY) --offline check --hide-inclusion-graph licenses bans sources
+	@echo "Not checked: advisories. Their database cannot be had offline; with a network: cargo deny check advisories"
+
+target/tools/bin/cargo-deny:
+	@echo "building cargo-deny once (two to four minutes)"
+	CARGO_TARGET_DIR=target/tools-build cargo install --locked cargo-deny --root target/tools
+
+.PHONY: clean
+clean: ## Stop the servers, delete their data and everything built
+	tests/servers down --all --wipe
+	cargo clean

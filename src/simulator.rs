@@ -9,5 +9,6 @@
 //! specification") and from the older guide page *Online features* ("the guide page"), whose
 //! names for scopes and fields are still met in the field. See [`api::Dialect`].
 
+pub mod api;
 mod random;
 pub mod world;

@@ -12,6 +12,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::{health::Health, metrics::Metrics};
 
@@ -23,9 +24,13 @@ type Shared = (Arc<Health>, Arc<Metrics>);
 ///
 /// If it is taken, or not ours.
 pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(listen)
+    let listener = TcpListener::bind(listen)
         .await
-        .with_context(|| format!("http.listen: cannot listen on {listen}"))
+        .with_context(|| format!("http.listen: cannot listen on {listen}"))?;
+    // With port 0 the system chooses one; whoever asked for that finds it here.
+    let listen = listener.local_addr()?.to_string();
+    info!(listen, "probes and metrics on {listen}");
+    Ok(listener)
 }
 
 /// Serves until stopped.

@@ -111,13 +111,17 @@ impl RetryPolicy {
     }
 }
 
-/// An error and its sources in one line.
+/// An error and its sources in one line. Some libraries repeat the source in their own text; it is
+/// told once.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        line.push_str(": ");
-        line.push_str(&cause.to_string());
+        let text = cause.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
         source = cause.source();
     }
     line

@@ -1,7 +1,12 @@
 //! Log lines on stderr.
 
 use anyhow::Context;
-use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::config::{LogFormat, LogSettings};
 
@@ -12,7 +17,15 @@ use crate::config::{LogFormat, LogSettings};
 ///
 /// If logging was started before, or the level is no filter.
 pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter: Targets = settings.level.parse().context("log.level")?;
+    let asked: Targets = settings.level.parse().context("log.level")?;
+    // Whatever the client library reports comes back to us as an error, and is told once, by us.
+    let filter = Targets::new().with_target("lapin", LevelFilter::OFF);
+    let filter = match asked.default_level() {
+        Some(level) => filter.with_default(level),
+        None => filter,
+    };
+    let filter =
+        filter.with_targets(asked.iter().map(|(target, level)| (target.to_owned(), level)));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match settings.format {
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),

@@ -57,9 +57,7 @@ impl Settings {
         if broker.max_body_bytes == 0 {
             problem(problems, "broker.max_body_bytes", "must be at least 1");
         }
-        if let Err(error) = RetryPolicy::new(broker.retry_delays.clone())
-            && !problems.iter().any(|p| p.path.starts_with("broker.retry_delays"))
-        {
+        if let Err(error) = RetryPolicy::new(broker.retry_delays.clone()) {
             problem(problems, "broker.retry_delays", error.to_string());
         }
         if broker.confirm_timeout.is_zero() {
@@ -143,6 +141,10 @@ fn read_file(secret: &mut Secret, file: Option<&Path>, path: &str, problems: &mu
     }
 }
 
+/// Adds a problem, unless the value could not even be read: that is told already.
 fn problem(problems: &mut Vec<Problem>, path: &str, message: impl Into<String>) {
+    if problems.iter().any(|told| told.path == path) {
+        return;
+    }
     problems.push(Problem { path: path.to_owned(), message: message.into() });
 }

@@ -1,1 +1,6 @@
-//! it
+//! Integration tests: the real worker against a real RabbitMQ and a real PostgreSQL, with
+//! Docplanner played by the simulator. One binary, so that everything is linked once.
+
+mod support;
+
+mod happy_path;

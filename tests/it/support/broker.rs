@@ -1,0 +1,169 @@
+//! The broker as the relay and the partner see it.
+
+use futures_util::StreamExt;
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties,
+    options::{
+        BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions,
+        QueueDeclareOptions,
+    },
+    types::{AMQPValue, FieldTable},
+};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::DEADLINE;
+
+pub const INCOMING: &str = "docplanner.notifications";
+pub const DEAD: &str = "docplanner.notifications.dead";
+
+pub const PARTNER_QUEUES: [&str; 6] = [
+    "partner.onsite",
+    "partner.onsite.payment",
+    "partner.online",
+    "partner.online.payment",
+    "partner.unclassified",
+    "partner.unrouted",
+];
+
+pub struct Broker {
+    pub channel: Channel,
+    connection: Connection,
+    events: mpsc::UnboundedReceiver<Published>,
+    dead_letters: mpsc::UnboundedReceiver<DeadLetter>,
+}
+
+/// An event as a partner's consumer gets it.
+#[derive(Debug)]
+pub struct Published {
+    pub queue: &'static str,
+    pub routing_key: String,
+    pub body: Value,
+    pub properties: BasicProperties,
+}
+
+/// A message that was set aside.
+#[derive(Debug)]
+pub struct DeadLetter {
+    pub body: Vec<u8>,
+    pub properties: BasicProperties,
+}
+
+impl Broker {
+    /// Connects, and consumes what is published and what is set aside.
+    pub async fn connect(url: &str) -> Self {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let (sender, events) = mpsc::unbounded_channel();
+        for queue in PARTNER_QUEUES {
+            let sender = sender.clone();
+            consume(&channel, queue, move |delivery| {
+                let _ = sender.send(Published {
+                    queue,
+                    routing_key: delivery.routing_key.to_string(),
+                    body: serde_json::from_slice(&delivery.data).unwrap(),
+                    properties: delivery.properties.clone(),
+                });
+            })
+            .await;
+        }
+        let (sender, dead_letters) = mpsc::unbounded_channel();
+        consume(&channel, DEAD, move |delivery| {
+            let (body, properties) = (delivery.data.clone(), delivery.properties.clone());
+            let _ = sender.send(DeadLetter { body, properties });
+        })
+        .await;
+        Self { channel, connection, events, dead_letters }
+    }
+
+    /// Puts a body into the incoming queue, confirmed.
+    pub async fn deliver(&self, body: &[u8], headers: &[(&str, &str)]) {
+        let mut table = FieldTable::default();
+        for (name, value) in headers {
+            table.insert((*name).into(), AMQPValue::LongString((*value).into()));
+        }
+        let properties = BasicProperties::default().with_delivery_mode(2).with_headers(table);
+        self.publish(INCOMING, body, properties).await;
+    }
+
+    pub async fn publish(&self, queue: &str, body: &[u8], properties: BasicProperties) {
+        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+        let confirm = self
+            .channel
+            .basic_publish("".into(), queue.into(), options, body, properties)
+            .await
+            .unwrap()
+            .await
+            .unwrap();
+        assert!(confirm.is_ack() && confirm.take_message().is_none(), "{queue} took it");
+    }
+
+    pub async fn next_event(&mut self) -> Published {
+        let next = tokio::time::timeout(DEADLINE, self.events.recv()).await;
+        next.expect("an event in time").expect("the partner's consumer goes on")
+    }
+
+    pub async fn next_dead_letter(&mut self) -> DeadLetter {
+        let next = tokio::time::timeout(DEADLINE, self.dead_letters.recv()).await;
+        next.expect("a dead letter in time").expect("the consumer goes on")
+    }
+
+    /// What has been published and not looked at so far. Only meaningful once everything that was
+    /// delivered is known to be settled.
+    pub fn further_events(&mut self) -> Vec<Published> {
+        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+    }
+
+    pub fn further_dead_letters(&mut self) -> Vec<DeadLetter> {
+        std::iter::from_fn(|| self.dead_letters.try_recv().ok()).collect()
+    }
+
+    /// How many messages wait in a queue.
+    pub async fn depth(&self, queue: &str) -> u32 {
+        let channel = self.connection.create_channel().await.unwrap();
+        let passive = QueueDeclareOptions { passive: true, durable: true, ..Default::default() };
+        let declared = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
+        declared.unwrap().message_count()
+    }
+}
+
+impl DeadLetter {
+    /// A header as text; integers too.
+    pub fn header(&self, name: &str) -> Option<String> {
+        header(&self.properties, name)
+    }
+}
+
+impl Published {
+    pub fn header(&self, name: &str) -> Option<String> {
+        header(&self.properties, name)
+    }
+}
+
+fn header(properties: &BasicProperties, name: &str) -> Option<String> {
+    match properties.headers().as_ref()?.inner().get(name)? {
+        AMQPValue::LongString(text) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+        AMQPValue::LongUInt(number) => Some(number.to_string()),
+        AMQPValue::LongLongInt(number) => Some(number.to_string()),
+        other => Some(format!("{other:?}")),
+    }
+}
+
+async fn consume(
+    channel: &Channel,
+    queue: &str,
+    mut take: impl FnMut(&lapin::message::Delivery) + Send + 'static,
+) {
+    let options = BasicConsumeOptions::default();
+    let mut deliveries = channel
+        .basic_consume(queue.into(), "".into(), options, FieldTable::default())
+        .await
+        .unwrap();
+    tokio::spawn(async move {
+        while let Some(Ok(delivery)) = deliveries.next().await {
+            take(&delivery);
+            let _ = delivery.acker.ack(BasicAckOptions::default()).await;
+        }
+    });
+}

@@ -1,0 +1,80 @@
+//! One clinic with an address of each kind, and the notifications it gets.
+
+use docplanner_worker::simulator::world::{Address, Doctor, Facility, World};
+use serde_json::{Value, json};
+
+/// At the clinic, not paid online.
+pub const ONSITE: &str = "111";
+/// At the clinic, paid through the marketplace.
+pub const ONSITE_PAYMENT: &str = "112";
+/// Online consultations, not paid online.
+pub const ONLINE: &str = "113";
+/// Online consultations, paid through the marketplace.
+pub const ONLINE_PAYMENT: &str = "114";
+
+/// Facility 1 with doctor 123 and the four addresses above; and the address of the online-features guide's
+/// example, for online consultations that are paid.
+pub fn world() -> World {
+    let mut world = World::empty();
+    world.insert_facility(Facility::new("1", "Sample hospital"));
+    world.insert_doctor(Doctor::new("123", "1", "Sample", "Doctor 123"));
+    world.insert_address(Address::new(ONSITE, "123", "1"));
+    world.insert_address(Address::new(ONSITE_PAYMENT, "123", "1").with_payments());
+    world.insert_address(Address::new(ONLINE, "123", "1").online());
+    world.insert_address(Address::new(ONLINE_PAYMENT, "123", "1").online().with_payments());
+    world.insert_facility(Facility::new("226402", "Sample clinic"));
+    world.insert_doctor(Doctor::new("161262", "226402", "Henryk", "Mikulski"));
+    world.insert_address(Address::new("410150", "161262", "226402").online().with_payments());
+    world
+}
+
+/// A `slot-booked` notification.
+pub fn slot_booked(booking: &str, address: &str) -> Value {
+    notification("slot-booked", address, json!({ "visit_booking": booked(booking) }))
+}
+
+/// A `booking-canceled` notification.
+pub fn booking_canceled(booking: &str, address: &str) -> Value {
+    let mut canceled = booked(booking);
+    canceled["status"] = "canceled".into();
+    canceled["canceled_by"] = "user".into();
+    canceled["canceled_at"] = "2021-05-14T15:45:57+01:00".into();
+    notification("booking-canceled", address, json!({ "visit_booking": canceled }))
+}
+
+/// A notification of any kind at one of the clinic's addresses.
+pub fn notification(name: &str, address: &str, data: Value) -> Value {
+    let mut all = json!({
+        "facility": { "id": "1", "name": "Sample hospital" },
+        "doctor": { "id": "123", "name": "Sample", "surname": "Doctor 123" },
+        "address": { "id": address, "name": "Example hospital", "street": "Some street", "post_code": "00-950" },
+    });
+    for (key, value) in data.as_object().unwrap() {
+        all[key] = value.clone();
+    }
+    json!({ "name": name, "data": all, "created_at": "2021-05-12T10:18:34+01:00" })
+}
+
+/// A booking as the API's reference shows it, with invented people.
+pub fn booked(id: &str) -> Value {
+    json!({
+        "id": id,
+        "status": "booked",
+        "start_at": "2021-05-26T16:00:00+01:00",
+        "end_at": "2021-05-26T16:30:00+01:00",
+        "duration": 30,
+        "booked_by": "user",
+        "canceled_by": "",
+        "booked_at": "2021-05-12T10:18:24+01:00",
+        "address_service": {
+            "id": "243665", "name": "biopsja nerki", "price": 50,
+            "is_price_from": false, "is_visible": true
+        },
+        "patient": {
+            "name": "Zofia", "surname": "Wiśniewska", "email": "zofia@example.com",
+            "phone": "+48500600700", "birth_date": "1985-01-01", "nin": "85010112345",
+            "gender": "f", "insurance_number": "CARD-1234567"
+        },
+        "comment": "Please call me before the visit"
+    })
+}

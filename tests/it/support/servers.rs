@@ -1,0 +1,162 @@
+//! The shared servers, and what a story has of its own on them.
+
+use std::{collections::HashMap, process::Command};
+
+use tokio::sync::OnceCell;
+use tokio_postgres::{Client, NoTls};
+
+/// The addresses of RabbitMQ and PostgreSQL.
+pub struct Servers {
+    amqp_url: String,
+    database_url: String,
+    management_url: String,
+    http: reqwest::Client,
+}
+
+/// Migrated once; every story's database is a copy of it.
+fn template() -> String {
+    format!("template_{}", std::process::id())
+}
+
+/// The servers that `make test` has started, or that `tests/servers` starts now.
+pub async fn servers() -> &'static Servers {
+    static SERVERS: OnceCell<Servers> = OnceCell::const_new();
+    SERVERS
+        .get_or_init(async || {
+            docplanner_worker::tls::install_provider();
+            let servers = Servers::named(None);
+            servers.create_template().await;
+            servers
+        })
+        .await
+}
+
+impl Servers {
+    /// Another pair of servers, which a test may stop, kill and pause. Stopped by `tests/servers`
+    /// at the end of `make test`; a later run uses it again.
+    pub fn named(name: Option<&str>) -> Self {
+        let settings = environment(name);
+        let setting = |key: &str| settings.get(key).cloned().unwrap_or_default();
+        Self {
+            amqp_url: setting("AMQP_URL"),
+            database_url: setting("DATABASE_URL"),
+            management_url: setting("MANAGEMENT_URL"),
+            http: reqwest::Client::new(),
+        }
+    }
+
+    pub fn amqp_url(&self, vhost: &str) -> String {
+        let (server, _) = self.amqp_url.rsplit_once('/').unwrap();
+        format!("{server}/{vhost}")
+    }
+
+    pub fn database_url(&self, database: &str) -> String {
+        let (server, _) = self.database_url.rsplit_once('/').unwrap();
+        format!("{server}/{database}")
+    }
+
+    /// `127.0.0.1:5672`, to put a proxy before it.
+    pub fn broker_address(&self) -> String {
+        address(&self.amqp_url)
+    }
+
+    pub fn database_address(&self) -> String {
+        address(&self.database_url)
+    }
+
+    pub async fn create_vhost(&self, name: &str) {
+        self.management("PUT", &format!("vhosts/{name}"), "").await;
+        let all = r#"{"configure":".*","write":".*","read":".*"}"#;
+        self.management("PUT", &format!("permissions/{name}/guest"), all).await;
+    }
+
+    /// A call to RabbitMQ's management API; the answer's body.
+    pub async fn management(&self, method: &str, path: &str, body: &str) -> String {
+        let url = format!("{}/api/{path}", self.management_url);
+        let request = self
+            .http
+            .request(method.parse().unwrap(), url)
+            .header("content-type", "application/json")
+            .body(body.to_owned());
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert!(status.is_success(), "{method} {path}: {status} {text}");
+        text
+    }
+
+    pub async fn create_database(&self, name: &str) {
+        let client = self.connect("postgres").await;
+        client
+            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {}", template()))
+            .await
+            .unwrap();
+    }
+
+    async fn create_template(&self) {
+        let admin = self.connect("postgres").await;
+        admin.batch_execute(&format!("CREATE DATABASE {}", template())).await.unwrap();
+        let mut client = self.connect(&template()).await;
+        docplanner_worker::inbox::migrate(&mut client).await.unwrap();
+    }
+
+    /// The first column of the first row, as text.
+    pub async fn query(&self, database: &str, query: &str) -> String {
+        let client = self.connect(database).await;
+        let rows = client.simple_query(query).await.unwrap();
+        rows.iter()
+            .find_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or("")),
+                _ => None,
+            })
+            .unwrap_or("")
+            .to_owned()
+    }
+
+    pub async fn connect(&self, database: &str) -> Client {
+        let url = self.database_url(database);
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Removes a story's virtual host and database, without anybody waiting for it.
+    pub fn remove(&self, vhost: &str, database: &str) {
+        let url = format!("{}/api/vhosts/{vhost}", self.management_url);
+        let delete = ["-s", "-o", "/dev/null", "-X", "DELETE", &url];
+        let _ = Command::new("curl").args(delete).spawn().map(|mut child| child.wait());
+        let drop = format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)");
+        let psql = [&self.database_url("postgres"), "-q", "-c", &drop];
+        let _ = Command::new("psql").args(psql).spawn().map(|mut child| child.wait());
+    }
+}
+
+/// Asks `tests/servers` for the addresses, and to start what does not run.
+fn environment(name: Option<&str>) -> HashMap<String, String> {
+    if name.is_none() && std::env::var("AMQP_URL").is_ok() {
+        return std::env::vars().collect();
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers");
+    let run = |verb: &str| {
+        let mut command = Command::new(script);
+        command.arg(verb);
+        if let Some(name) = name {
+            command.env("SERVERS_NAME", name);
+        }
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "tests/servers {verb}: {told}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run("up");
+    run("env")
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
+        .collect()
+}
+
+fn address(url: &str) -> String {
+    let after_user = url.split_once('@').map_or(url, |(_, rest)| rest);
+    after_user.split('/').next().unwrap().to_owned()
+}

@@ -59,6 +59,7 @@ pub enum Kind {
 /// What happened, with what its kind needs, already checked.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each variant is its kind; see `Kind`")]
+#[expect(clippy::large_enum_variant, reason = "one per delivery; a box would cost each of them")]
 pub enum Fact {
     SlotBooked(Booking),
     BookingCanceled(Booking),

@@ -1,1 +1,2 @@
+//! docplanner-simulator
 fn main() {}

@@ -192,13 +192,12 @@ where
         info!(in_flight, "draining: {in_flight} deliveries in flight");
         let timeout = self.settings.drain_timeout;
         let finished = tokio::time::timeout(timeout, self.tasks.wait());
-        match self.work.give_up.run_until_cancelled(finished).await {
-            Some(Ok(())) => info!("drained"),
-            Some(Err(_)) | None => {
-                let left = self.tasks.len();
-                warn!(left, "stopping with {left} deliveries in flight; the broker has them back");
-                self.work.give_up.cancel();
-            }
+        if let Some(Ok(())) = self.work.give_up.run_until_cancelled(finished).await {
+            info!("drained");
+        } else {
+            let left = self.tasks.len();
+            warn!(left, "stopping with {left} deliveries in flight; the broker has them back");
+            self.work.give_up.cancel();
         }
         // Closing flushes the acknowledgements that are still on their way.
         let close = connection.close(200, "worker stops".into());

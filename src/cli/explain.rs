@@ -92,14 +92,14 @@ async fn explain(settings: &Settings, header: Option<&str>, body: &[u8]) -> anyh
     let looked_up = addresses.facts(&tenant.profile.id, &notification.place).await;
     let flags_error = looked_up.as_ref().err().map(|error| chain(error));
     let facts = looked_up.unwrap_or_default();
-    Ok(explanation(&notification, tenant, &facts, flags_error, clock::system()))
+    Ok(explanation(&notification, tenant, &facts, flags_error.as_deref(), clock::system()))
 }
 
 fn explanation(
     notification: &Notification,
     tenant: &Tenant,
     facts: &AddressFacts,
-    flags_error: Option<String>,
+    flags_error: Option<&str>,
     now: DateTime<Utc>,
 ) -> Value {
     let key = notification.key(&tenant.profile.id);

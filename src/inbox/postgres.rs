@@ -161,17 +161,17 @@ impl Statement for ClaimBatch {
         Ok(self
             .batch
             .iter()
-            .map(|question| self.claim(question, told.remove(&question.key)))
+            .map(|question| self.claim(question, told.remove(&question.key).as_ref()))
             .collect())
     }
 }
 
 impl ClaimBatch {
-    fn claim(&self, question: &ClaimQuestion, told: Option<Told>) -> Claim {
+    fn claim(&self, question: &ClaimQuestion, told: Option<&Told>) -> Claim {
         match told {
             Some(Told { lease: Some(number), .. }) => Claim::Acquired(Lease {
                 key: question.key,
-                number,
+                number: *number,
                 ends_at: question.asked_at + self.lease_for,
             }),
             Some(Told { conflict: true, .. }) => Claim::Conflict,

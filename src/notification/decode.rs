@@ -96,7 +96,7 @@ fn syntax(error: &serde_json::Error) -> String {
 fn data(raw: &RawValue) -> Result<wire::Data<'_>, DecodeError> {
     match serde_json::from_str::<Object<wire::Data<'_>>>(raw.get()) {
         Ok(Object::Present(data)) => Ok(data),
-        Ok(Object::Absent | Object::NotAnObject) => Err(invalid("data", NOT_AN_OBJECT)),
+        Ok(Object::Absent | Object::SomethingElse) => Err(invalid("data", NOT_AN_OBJECT)),
         Err(error) => Err(malformed(format!("data: {error}"))),
     }
 }
@@ -231,7 +231,7 @@ fn service(wire: &wire::Service<'_>, path: &str) -> Result<Service, DecodeError>
         is_default: flag(&wire.is_default, &at("is_default"))?,
         is_visible: flag(&wire.is_visible, &at("is_visible"))?,
         description: text(&wire.description),
-        dictionary_id: text(&wire.service_id),
+        dictionary_id: text(&wire.dictionary_id),
     })
 }
 
@@ -317,7 +317,7 @@ fn optional<'o, T>(object: &'o Object<T>, path: &str) -> Result<Option<&'o T>, D
     match object {
         Object::Present(value) => Ok(Some(value)),
         Object::Absent => Ok(None),
-        Object::NotAnObject => Err(invalid(path, NOT_AN_OBJECT)),
+        Object::SomethingElse => Err(invalid(path, NOT_AN_OBJECT)),
     }
 }
 

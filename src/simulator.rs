@@ -10,5 +10,6 @@
 //! names for scopes and fields are still met in the field. See [`api::Dialect`].
 
 pub mod api;
+pub mod notifications;
 mod random;
 pub mod world;

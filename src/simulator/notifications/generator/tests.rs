@@ -90,7 +90,7 @@ fn every_fact_about_a_booking_follows_from_an_earlier_one() {
             }
             Kind::BookingCanceled => assert!(open.remove(&booking.unwrap())),
             Kind::BookingConfirmed | Kind::PresenceMarked | Kind::BookingPaymentStatusChanged => {
-                assert!(open.contains(&booking.unwrap()))
+                assert!(open.contains(&booking.unwrap()));
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Change;
 use super::bodies;
 use super::kind::Kind;
-use super::life::{Fact, Life, Visit};
+use super::life::{Fact, Life, Payment, Visit};
 use super::people::who;
 use crate::simulator::world::{Booking, Moving};
 
@@ -106,6 +106,9 @@ impl Life {
         let Some(mut visit) = self.take_visit(|_| true) else { return self.slot_booked(false) };
         let by = who(&mut self.random, [70.0, 26.0, 4.0]);
         visit.booking = visit.booking.canceled(by, self.now());
+        if let Payment::Pending(..) = visit.payment {
+            visit.booking.visit_payment_status = Some("canceled".to_owned());
+        }
         self.booking_fact(Kind::BookingCanceled, &visit, bodies::CHANGED, json!({}))
     }
 

@@ -16,7 +16,7 @@ use serde::Serialize;
 mod country;
 mod generate;
 mod model;
-mod names;
+pub(super) mod names;
 
 /// Everything the API can be asked about.
 #[derive(Debug, Clone, PartialEq, Serialize)]

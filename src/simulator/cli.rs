@@ -7,13 +7,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 mod api;
 mod arguments;
+mod demo;
 mod notifications;
 mod publisher;
 mod summary;
 
 /// A stand-in for Docplanner: an API to ask, and notifications to consume
 ///
-/// Both commands build their world from --seed, --country, --facilities and --doctors. Given the
+/// All commands build their world from --seed, --country, --facilities and --doctors. Given the
 /// same values, the API knows every address that the notifications mention.
 ///
 /// Exit codes: 0 done or stopped by SIGTERM or SIGINT, 1 failed while working, 2 wrong usage.
@@ -28,15 +29,18 @@ struct Cli {
 enum Command {
     Api(api::Arguments),
     Notifications(notifications::Arguments),
+    Demo(demo::Arguments),
 }
 
 /// Reads the command line and does what it says, until it is done or stopped by a signal.
 ///
 /// Ends the process with 2 when the command line is wrong.
 pub async fn run() -> ExitCode {
+    crate::tls::install_provider();
     let done = match Cli::parse().command {
         Command::Api(arguments) => api::run(&arguments).await,
         Command::Notifications(arguments) => notifications::run(&arguments).await,
+        Command::Demo(arguments) => demo::run(&arguments).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

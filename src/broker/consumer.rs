@@ -245,7 +245,8 @@ fn poison(delivery: &Delivery, error: String) -> Processed {
     let attempts = delivery.attempts + 1;
     Processed {
         disposition: Disposition::DeadLetter { reason: Reason::Poison, error, attempts },
-        tenant: delivery.tenant.clone(),
+        // What the header says may name nobody; the dead letter keeps it all the same.
+        tenant: None,
         kind: None,
     }
 }

@@ -2,12 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use deadpool_postgres::Object;
-use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::{Claim, Closing, Inbox, Lease, batch::Batcher};
@@ -85,22 +83,26 @@ struct CloseQuestion {
 }
 
 impl PostgresInbox {
-    /// An inbox over a database. Its two batching tasks run on `tasks` and end when it is dropped.
-    #[must_use]
-    pub fn new(database: &Database, lease_for: Duration, tasks: &TaskTracker) -> Self {
-        let database = Arc::new(database.clone());
-        let for_claims = Arc::clone(&database);
-        let (claims, task) = Batcher::new(BATCH_BOUND, move |batch| {
-            let database = Arc::clone(&for_claims);
+    /// An inbox over a database, and the task that has to run for it. The task ends when the inbox
+    /// is dropped and everything it was asked is answered.
+    pub fn new(
+        database: &Database,
+        lease_for: Duration,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
+        let for_claims = database.clone();
+        let (claims, claiming) = Batcher::new(BATCH_BOUND, move |batch| {
+            let database = for_claims.clone();
             async move { database.until_answered(&ClaimBatch { batch, lease_for }).await }
         });
-        tasks.spawn(task);
-        let (closings, task) = Batcher::new(BATCH_BOUND, move |batch| {
-            let database = Arc::clone(&database);
+        let for_closings = database.clone();
+        let (closings, closing) = Batcher::new(BATCH_BOUND, move |batch| {
+            let database = for_closings.clone();
             async move { database.until_answered(&CloseBatch(batch)).await }
         });
-        tasks.spawn(task);
-        Self { claims, closings }
+        let task = async move {
+            tokio::join!(claiming, closing);
+        };
+        (Self { claims, closings }, task)
     }
 }
 

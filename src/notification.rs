@@ -5,6 +5,7 @@
 
 mod decode;
 mod key;
+mod values;
 mod wire;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};

@@ -64,6 +64,9 @@ fn unreachable(error: &reqwest::Error) -> ApiError {
     })
 }
 
+/// No wait that the API asks for is longer: a nonsensical one must not stop a tenant for good.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// `Retry-After` in seconds or as a date, else `X-RateLimit-Reset`.
 fn wait_of(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
     let retry_after = header(headers, RETRY_AFTER.as_str()).and_then(|text| {
@@ -72,13 +75,13 @@ fn wait_of(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
             (at.to_utc() - clock()).to_std().ok()
         })
     });
-    retry_after.or_else(|| rate_limit_reset(headers, clock))
+    retry_after.map(|wait| wait.min(LONGEST_WAIT)).or_else(|| rate_limit_reset(headers, clock))
 }
 
 /// `X-RateLimit-Reset` is a date (API reference, "Rate limits"), not a number of seconds.
 fn rate_limit_reset(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
     let at = DateTime::parse_from_rfc3339(header(headers, "x-ratelimit-reset")?.trim()).ok()?;
-    (at.to_utc() - clock()).to_std().ok()
+    Some((at.to_utc() - clock()).to_std().ok()?.min(LONGEST_WAIT))
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

@@ -15,6 +15,9 @@ const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(30);
 /// day); the shorter one costs a request, the longer one a refusal.
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 
+/// A token that claims to live longer is renewed after this all the same.
+const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
+
 /// The tokens of one API client.
 pub(super) struct TokenSource {
     http: Client,
@@ -81,6 +84,7 @@ impl TokenSource {
         let answer: TokenAnswer =
             serde_json::from_slice(&body).map_err(|_| ApiError::Unreadable)?;
         let lifetime = answer.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
+        let lifetime = lifetime.min(LONGEST_LIFETIME);
         let renew_before = RENEW_BEFORE_EXPIRY.min(lifetime / 2);
         Ok(Token {
             access_token: answer.access_token,

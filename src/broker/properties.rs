@@ -105,19 +105,21 @@ pub(super) fn publish_id(properties: &BasicProperties) -> Option<u64> {
     integer(headers, PUBLISH_ID).and_then(|id| u64::try_from(id).ok())
 }
 
-/// The headers of a message without what the broker counts there: in another queue the count
-/// starts over, and the old one would make a suspect of it.
+/// The headers of a message without those that mean something to the broker: in another queue its
+/// counts start over, and an old one would make a suspect of the message; `CC` would send the copy
+/// to more queues than ours.
 fn own_headers(properties: &BasicProperties) -> FieldTable {
     let mut headers = FieldTable::default();
     for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
-        if ![DELIVERY_COUNT, ACQUIRED_COUNT].contains(&name.as_str()) {
+        if ![DELIVERY_COUNT, ACQUIRED_COUNT, "CC"].contains(&name.as_str()) {
             headers.insert(name.clone(), value.clone());
         }
     }
     headers
 }
 
-/// Persistent, and without a time to live of its own, which would let a dead letter vanish.
+/// Persistent; without a time to live of its own, which would let a dead letter vanish; and without
+/// the relay's user id, which the broker accepts from the relay only.
 fn handed_over(original: &BasicProperties, headers: FieldTable) -> BasicProperties {
     let mut properties = BasicProperties::default();
     macro_rules! keep {
@@ -136,7 +138,6 @@ fn handed_over(original: &BasicProperties, headers: FieldTable) -> BasicProperti
         message_id => with_message_id,
         timestamp => with_timestamp,
         kind => with_type,
-        user_id => with_user_id,
         app_id => with_app_id,
         cluster_id => with_cluster_id,
     );
@@ -185,6 +186,7 @@ mod tests {
         let original = BasicProperties::default()
             .with_message_id("m-1".into())
             .with_expiration("1000".into())
+            .with_user_id("relay".into())
             .with_headers(headers);
 
         let retry = for_retry(&original, 3);
@@ -193,6 +195,7 @@ mod tests {
         assert_eq!(header(&retry, DELIVERY_COUNT), None);
         assert_eq!(retry.message_id(), original.message_id());
         assert_eq!(retry.expiration(), &None, "it must not expire on its way");
+        assert_eq!(retry.user_id(), &None, "we are not the relay");
         assert_eq!(retry.delivery_mode(), &Some(PERSISTENT));
     }
 }

@@ -337,6 +337,30 @@ impl Fact {
             Fact::Unrecognized { .. } => Kind::Unrecognized,
         }
     }
+
+    /// Whether it may make what is known of the address untrue.
+    #[must_use]
+    pub fn changes_address(&self) -> bool {
+        match self {
+            Fact::AddressServiceCreated(_)
+            | Fact::AddressServiceChanged(_)
+            | Fact::AddressServiceDeleted(_)
+            | Fact::AddressCommercialTypeChanged
+            | Fact::AddressAssigned
+            | Fact::AddressUnassigned => true,
+            Fact::SlotBooked(_)
+            | Fact::BookingCanceled(_)
+            | Fact::BookingMoved { .. }
+            | Fact::BookingConfirmed(_)
+            | Fact::PaymentStatusChanged { .. }
+            | Fact::PresenceMarked { .. }
+            | Fact::BreakCreated(_)
+            | Fact::BreakMoved(_)
+            | Fact::BreakRemoved(_)
+            | Fact::Question(_)
+            | Fact::Unrecognized { .. } => false,
+        }
+    }
 }
 
 impl From<&str> for PaymentStatus {

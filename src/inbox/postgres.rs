@@ -73,7 +73,6 @@ struct ClaimQuestion {
     key: Uuid,
     content: Uuid,
     holder: Uuid,
-    asked_at: Instant,
 }
 
 struct CloseQuestion {
@@ -108,12 +107,8 @@ impl PostgresInbox {
 
 impl Inbox for PostgresInbox {
     async fn claim(&self, key: &IdempotencyKey, content: Content) -> Claim {
-        let question = ClaimQuestion {
-            key: key.uuid(),
-            content: content.uuid(),
-            holder: Uuid::new_v4(),
-            asked_at: Instant::now(),
-        };
+        let question =
+            ClaimQuestion { key: key.uuid(), content: content.uuid(), holder: Uuid::new_v4() };
         self.claims.ask(question).await.unwrap_or(Claim::Held)
     }
 
@@ -131,6 +126,7 @@ struct ClaimBatch {
 }
 
 /// What the statement tells of one key.
+#[derive(Clone, Copy)]
 struct Told {
     lease: Option<i32>,
     conflict: bool,
@@ -150,6 +146,8 @@ impl Statement for ClaimBatch {
         let holders: Vec<Uuid> = first.iter().map(|question| question.holder).collect();
 
         let statement = client.prepare_cached(CLAIM).await?;
+        // From before the database looks at its own clock, and anew for each try.
+        let ends_at = Instant::now() + self.lease_for;
         let lease_secs = self.lease_for.as_secs_f64();
         let rows = client.query(&statement, &[&keys, &contents, &holders, &lease_secs]).await?;
         let mut told: HashMap<Uuid, Told> = rows
@@ -163,23 +161,17 @@ impl Statement for ClaimBatch {
         Ok(self
             .batch
             .iter()
-            .map(|question| self.claim(question, told.remove(&question.key).as_ref()))
+            .map(|question| claim(question.key, told.remove(&question.key), ends_at))
             .collect())
     }
 }
 
-impl ClaimBatch {
-    fn claim(&self, question: &ClaimQuestion, told: Option<&Told>) -> Claim {
-        match told {
-            Some(Told { lease: Some(number), .. }) => Claim::Acquired(Lease {
-                key: question.key,
-                number: *number,
-                ends_at: question.asked_at + self.lease_for,
-            }),
-            Some(Told { conflict: true, .. }) => Claim::Conflict,
-            Some(Told { done: true, .. }) => Claim::Done,
-            Some(_) | None => Claim::Held,
-        }
+fn claim(key: Uuid, told: Option<Told>, ends_at: Instant) -> Claim {
+    match told {
+        Some(Told { lease: Some(number), .. }) => Claim::Acquired(Lease { key, number, ends_at }),
+        Some(Told { conflict: true, .. }) => Claim::Conflict,
+        Some(Told { done: true, .. }) => Claim::Done,
+        Some(_) | None => Claim::Held,
     }
 }
 

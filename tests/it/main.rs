@@ -3,4 +3,5 @@
 
 mod support;
 
+mod api_faults;
 mod happy_path;

@@ -4,4 +4,8 @@
 mod support;
 
 mod api_faults;
+mod crashes;
+mod drain;
+mod duplicates;
 mod happy_path;
+mod poison;

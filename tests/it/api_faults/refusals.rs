@@ -40,7 +40,7 @@ async fn an_address_never_known_is_published_unclassified_if_the_tenant_wants_it
 
     let event = story.next_event().await;
     assert_eq!(event.queue, "partner.unclassified");
-    assert_eq!(event.body["data"]["modality"], Value::Null);
+    assert_eq!(event.body["data"]["modality"], "unknown");
     for flag in ["online_only", "visit_payment", "flags_as_of"] {
         assert_eq!(event.body["data"]["address"][flag], Value::Null, "{flag}");
     }

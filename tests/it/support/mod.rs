@@ -124,6 +124,10 @@ impl Story {
         self.settings.write(&self.folder)
     }
 
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     pub fn vhost(&self) -> &str {
         &self.vhost
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use reqwest::{
     Client, Response, StatusCode, Url,
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
@@ -312,10 +312,11 @@ fn wait_of(headers: &HeaderMap) -> Option<Duration> {
     retry_after.or_else(|| rate_limit_reset(headers, crate::clock::system))
 }
 
-/// `X-RateLimit-Reset` is a date (API reference, "Rate limits"), not a number of seconds.
+/// `X-RateLimit-Reset` is a date (API reference, "Rate limits"), not a number of seconds. It is told in
+/// whole ones, so the limit may hold until the end of that second.
 fn rate_limit_reset(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
     let at = DateTime::parse_from_rfc3339(header(headers, "x-ratelimit-reset")?.trim()).ok()?;
-    (at.to_utc() - clock()).to_std().ok()
+    (at.to_utc() + TimeDelta::seconds(1) - clock()).to_std().ok()
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

@@ -226,7 +226,8 @@ impl<I: Inbox, A: Addresses, P: Publisher> Work<I, A, P> {
         let processed = match self.quarantine.enter(&delivery).await {
             Verdict::Process(place) => {
                 let processed = self.process(&delivery).await;
-                self.quarantine.leave(place).await;
+                let tried = !processed.disposition.is_wait(&delivery);
+                self.quarantine.leave(place, tried).await;
                 processed
             }
             Verdict::Poison { trials } => poison(
@@ -237,7 +238,7 @@ impl<I: Inbox, A: Addresses, P: Publisher> Work<I, A, P> {
                 ),
             ),
         };
-        self.settler.settle(message, &processed).await;
+        self.settler.settle(message, &delivery, &processed).await;
         self.metrics.settled(&processed, started.elapsed());
     }
 

@@ -17,6 +17,9 @@ const TENANT: &str = "x-docplanner-tenant";
 const ATTEMPTS: &str = "x-attempts";
 /// A quorum queue counts here how often it has delivered the message in vain.
 const DELIVERY_COUNT: &str = "x-delivery-count";
+/// The same, of the copies before this one: whoever waits in a retry queue comes back as another
+/// message, and the broker counts that from zero.
+const EARLIER_DELIVERIES: &str = "x-earlier-deliveries";
 /// Identifies a publish, because a returned message arrives apart from its confirm.
 const PUBLISH_ID: &str = "x-publish-id";
 
@@ -32,10 +35,10 @@ pub(super) fn delivery(message: &lapin::message::Delivery) -> Delivery {
             .and_then(|headers| integer(headers, ATTEMPTS))
             .and_then(|attempts| u32::try_from(attempts).ok())
             .unwrap_or(0),
-        delivery_count: headers
-            .and_then(|headers| integer(headers, DELIVERY_COUNT))
-            .and_then(|count| u64::try_from(count).ok())
-            .unwrap_or(0),
+        delivery_count: [DELIVERY_COUNT, EARLIER_DELIVERIES]
+            .into_iter()
+            .filter_map(|name| u64::try_from(integer(headers.as_ref()?, name)?).ok())
+            .fold(0, u64::saturating_add),
         traceparent: headers.and_then(|headers| text(headers, "traceparent")),
     }
 }
@@ -61,10 +64,19 @@ pub(super) fn of_event(
         .with_headers(headers)
 }
 
-/// The properties of a message that goes to a retry queue: its own, with the attempts so far.
-pub(super) fn for_retry(original: &BasicProperties, attempts: u32) -> BasicProperties {
-    let mut headers = headers_of(original);
+/// The properties of a message that goes to a retry queue: its own, with the attempts so far, and
+/// with the deliveries in vain that still count against it.
+pub(super) fn for_retry(
+    original: &BasicProperties,
+    attempts: u32,
+    deliveries: u64,
+) -> BasicProperties {
+    let mut headers = sent_headers(original);
     headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
+    if deliveries > 0 {
+        let deliveries = i64::try_from(deliveries).unwrap_or(i64::MAX);
+        headers.insert(EARLIER_DELIVERIES.into(), AMQPValue::LongLongInt(deliveries));
+    }
     handed_over(original, headers)
 }
 
@@ -77,7 +89,7 @@ pub(super) fn for_dead_letter(
     tenant: Option<&str>,
     now: DateTime<Utc>,
 ) -> BasicProperties {
-    let mut headers = headers_of(original);
+    let mut headers = sent_headers(original);
     headers.insert("x-reason".into(), long_string(reason.as_str()));
     headers.insert("x-error".into(), long_string(error));
     headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
@@ -105,6 +117,19 @@ pub(super) fn publish_id(properties: &BasicProperties) -> Option<u64> {
 
 fn headers_of(properties: &BasicProperties) -> FieldTable {
     properties.headers().clone().unwrap_or_default()
+}
+
+/// The headers without what counts deliveries, which a copy would carry along as if it were its own.
+fn sent_headers(original: &BasicProperties) -> FieldTable {
+    let headers = headers_of(original);
+    let counts = |name: &str| matches!(name, DELIVERY_COUNT | EARLIER_DELIVERIES);
+    headers.inner().iter().filter(|(name, _)| !counts(name.as_str())).fold(
+        FieldTable::default(),
+        |mut kept, (name, value)| {
+            kept.insert(name.clone(), value.clone());
+            kept
+        },
+    )
 }
 
 /// Persistent, and without a time to live of its own, which would let a dead letter vanish.

@@ -19,6 +19,8 @@ struct Scene {
     story: Story,
     broker: Arc<Proxy>,
     database: Arc<Proxy>,
+    /// The way to the servers without the proxies.
+    direct: (String, String),
 }
 
 impl Scene {
@@ -27,12 +29,13 @@ impl Scene {
         let broker = Proxy::before(&story.servers.broker_address()).await;
         let database = Proxy::before(&story.servers.database_address()).await;
         let settings = &mut story.settings;
+        let direct = (settings.amqp_url.clone(), settings.database_url.clone());
         settings.amqp_url = broker.instead_of(&story.servers.broker_address(), &settings.amqp_url);
         settings.database_url =
             database.instead_of(&story.servers.database_address(), &settings.database_url);
         settings.broker.push(r#"confirm_timeout = "2s""#.into());
         settings.database.push(r#"lease = "3s""#.into());
-        Self { story, broker, database }
+        Self { story, broker, database, direct }
     }
 
     /// A delivery that waits for the API, its key claimed.
@@ -45,13 +48,13 @@ impl Scene {
         worker
     }
 
-    /// The worker dies; what it sent and the server has not read by now is lost.
-    async fn kill(&self, worker: Worker) {
+    /// The worker dies, and what is still on its way is lost. The next worker's way is free.
+    async fn kill(&mut self, worker: Worker) {
         worker.kill().await;
         self.broker.cut_connections();
         self.database.cut_connections();
-        self.broker.flow();
-        self.database.flow();
+        let settings = &mut self.story.settings;
+        (settings.amqp_url, settings.database_url) = self.direct.clone();
         self.story.docplanner.clear_faults();
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use docplanner_worker::simulator::api::Fault;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::support::{Settings, Story, clinic, many::distinct, until, worker::Worker};
 
@@ -29,17 +29,23 @@ fn hanging_at(address: &str) -> Fault {
     Fault::hang().on(format!("/addresses/{address}"))
 }
 
-/// Keeps a worker running, and kills it whenever it asks for the deadly address.
+/// Keeps a worker running, and kills it whenever it asks for the deadly address, until it is `over`;
+/// the last one.
 async fn supervise(
     settings: &Settings,
     folder: &Path,
     mut asked: mpsc::UnboundedReceiver<()>,
-    mut after_death: impl FnMut(u32),
-) {
-    for deaths in 1.. {
+    over: &Notify,
+    after_death: impl Fn(u32),
+) -> Worker {
+    let mut deaths = 0;
+    loop {
         let worker = Worker::start(settings, folder).await;
-        asked.recv().await.expect("the simulator goes on");
-        worker.kill().await;
+        tokio::select! {
+            Some(()) = asked.recv() => worker.kill().await,
+            () = over.notified() => return worker,
+        }
+        deaths += 1;
         after_death(deaths);
     }
 }
@@ -68,28 +74,28 @@ async fn a_message_that_kills_its_process_is_set_aside_and_its_neighbours_are_pu
         }
     };
     let folder = story.folder().to_owned();
-    let supervision = supervise(&story.settings, &folder, asked, after_death);
+    let over = Notify::new();
+    let supervision = supervise(&story.settings, &folder, asked, &over, after_death);
     let broker = &mut story.broker;
     let outcome = async {
         let mut events = Vec::new();
         while events.len() < NEIGHBOURS {
             events.push(broker.next_event().await);
         }
-        (events, broker.next_dead_letter().await)
+        let dead_letter = broker.next_dead_letter().await;
+        over.notify_one();
+        (events, dead_letter)
     };
-    let (events, dead_letter) = tokio::select! {
-        outcome = outcome => outcome,
-        () = supervision => unreachable!("it goes on"),
-    };
+    let (last, (events, dead_letter)) = tokio::join!(supervision, outcome);
 
     assert_eq!(distinct(&events), NEIGHBOURS);
     assert!(events.iter().all(|event| event.queue == "partner.online"));
     assert_eq!(dead_letter.header("x-reason").as_deref(), Some("poison"));
     let body: Value = serde_json::from_slice(&dead_letter.body).unwrap();
     assert_eq!(body, notifications[0]);
-    let last = story.worker().await;
-    until("no one is suspect", async || (story.sql(SUSPECTS).await == "0").then_some(())).await;
+    last.until_settled("dead_letter", 1).await;
     assert!(last.stop().await.success());
+    assert_eq!(story.sql(SUSPECTS).await, "0");
     story.assert_nothing_is_left().await;
 }
 

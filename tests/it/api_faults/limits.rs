@@ -5,7 +5,7 @@ use std::time::Duration;
 use docplanner_worker::simulator::api::{Fault, RateLimit};
 use serde_json::Value;
 
-use super::{ADDRESSES, assert_no_retry, of, story};
+use super::{ADDRESSES, assert_no_retry, of, settled, story};
 use crate::support::{Story, clinic};
 
 const BOOKINGS: usize = 10;
@@ -90,6 +90,6 @@ async fn the_last_answer_within_the_limit_begins_a_pause() {
 
     story.next_events(BOOKINGS).await;
     assert_eq!(story.docplanner.count(of(clinic::ONLINE)), 1, "never asked in vain");
-    assert!(worker.metric("api_requests_total", &["status=\"paused\""]).await >= 1.0);
+    assert!(settled(&worker, "retry").await >= 1.0, "they waited");
     assert!(story.broker.further_dead_letters().is_empty());
 }

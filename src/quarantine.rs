@@ -31,6 +31,8 @@ const BEGIN_TRIAL: &str = "
     ON CONFLICT (fingerprint) DO UPDATE SET trials = suspects.trials + 1, tried_at = now()
     RETURNING trials";
 
+const SET_TRIALS: &str = "UPDATE suspects SET trials = $2 WHERE fingerprint = $1";
+
 const END_TRIALS: &str = "DELETE FROM suspects WHERE fingerprint = $1";
 
 /// Keeps suspects away from everything else.
@@ -56,7 +58,14 @@ pub enum Place {
     /// An ordinary delivery.
     InCompany(OwnedRwLockReadGuard<()>),
     /// A suspect.
-    Alone(OwnedRwLockWriteGuard<()>, Uuid),
+    Alone(OwnedRwLockWriteGuard<()>, Trial),
+}
+
+/// A trial under way.
+pub struct Trial {
+    fingerprint: Uuid,
+    /// Which one it is.
+    nth: i32,
 }
 
 impl Quarantine {
@@ -82,13 +91,17 @@ impl Quarantine {
             self.database.until_answered(&EndTrials(fingerprint)).await;
             return Verdict::Poison { trials: trials - 1 };
         }
-        Verdict::Process(Place::Alone(alone, fingerprint))
+        Verdict::Process(Place::Alone(alone, Trial { fingerprint, nth: trials }))
     }
 
-    /// The delivery has been processed, one way or the other: the process is still there.
-    pub async fn leave(&self, place: Place) {
-        if let Place::Alone(_alone, fingerprint) = place {
+    /// The process is still there. Whether the delivery was `tried`, or only told to wait (for the
+    /// lease of its previous holder, say): then the trial is as if it had not begun.
+    pub async fn leave(&self, place: Place, tried: bool) {
+        let Place::Alone(_alone, Trial { fingerprint, nth }) = place else { return };
+        if tried || nth == 1 {
             self.database.until_answered(&EndTrials(fingerprint)).await;
+        } else {
+            self.database.until_answered(&SetTrials(fingerprint, nth - 1)).await;
         }
     }
 }
@@ -100,6 +113,16 @@ impl Statement for BeginTrial {
 
     async fn ask(&self, client: &Object) -> Result<i32, tokio_postgres::Error> {
         Ok(client.query_one(BEGIN_TRIAL, &[&self.0]).await?.get(0))
+    }
+}
+
+struct SetTrials(Uuid, i32);
+
+impl Statement for SetTrials {
+    type Answer = u64;
+
+    async fn ask(&self, client: &Object) -> Result<u64, tokio_postgres::Error> {
+        client.execute(SET_TRIALS, &[&self.0, &self.1]).await
     }
 }
 

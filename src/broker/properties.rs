@@ -19,6 +19,9 @@ const ATTEMPTS: &str = "x-attempts";
 const DELIVERY_COUNT: &str = "x-delivery-count";
 /// RabbitMQ 4.3 adds how often it was handed out at all.
 const ACQUIRED_COUNT: &str = "x-acquired-count";
+/// The same, of the copies before this one: whoever waits in a retry queue comes back as another
+/// message, and the broker counts that from zero.
+const EARLIER_DELIVERIES: &str = "x-earlier-deliveries";
 /// Identifies a publish, because a returned message arrives apart from its confirm.
 const PUBLISH_ID: &str = "x-publish-id";
 
@@ -34,10 +37,10 @@ pub(super) fn delivery(message: &lapin::message::Delivery) -> Delivery {
             .and_then(|headers| integer(headers, ATTEMPTS))
             .and_then(|attempts| u32::try_from(attempts).ok())
             .unwrap_or(0),
-        delivery_count: headers
-            .and_then(|headers| integer(headers, DELIVERY_COUNT))
-            .and_then(|count| u64::try_from(count).ok())
-            .unwrap_or(0),
+        delivery_count: [DELIVERY_COUNT, EARLIER_DELIVERIES]
+            .into_iter()
+            .filter_map(|name| u64::try_from(integer(headers.as_ref()?, name)?).ok())
+            .fold(0, u64::saturating_add),
         traceparent: headers.and_then(|headers| text(headers, "traceparent")),
     }
 }
@@ -63,10 +66,19 @@ pub(super) fn of_event(
         .with_headers(headers)
 }
 
-/// The properties of a message that goes to a retry queue: its own, with the attempts so far.
-pub(super) fn for_retry(original: &BasicProperties, attempts: u32) -> BasicProperties {
+/// The properties of a message that goes to a retry queue: its own, with the attempts so far, and
+/// with the deliveries in vain that still count against it.
+pub(super) fn for_retry(
+    original: &BasicProperties,
+    attempts: u32,
+    deliveries: u64,
+) -> BasicProperties {
     let mut headers = own_headers(original);
     headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
+    if deliveries > 0 {
+        let deliveries = i64::try_from(deliveries).unwrap_or(i64::MAX);
+        headers.insert(EARLIER_DELIVERIES.into(), AMQPValue::LongLongInt(deliveries));
+    }
     handed_over(original, headers)
 }
 
@@ -111,7 +123,7 @@ pub(super) fn publish_id(properties: &BasicProperties) -> Option<u64> {
 fn own_headers(properties: &BasicProperties) -> FieldTable {
     let mut headers = FieldTable::default();
     for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
-        if ![DELIVERY_COUNT, ACQUIRED_COUNT, "CC"].contains(&name.as_str()) {
+        if ![DELIVERY_COUNT, EARLIER_DELIVERIES, ACQUIRED_COUNT, "CC"].contains(&name.as_str()) {
             headers.insert(name.clone(), value.clone());
         }
     }
@@ -189,7 +201,7 @@ mod tests {
             .with_user_id("relay".into())
             .with_headers(headers);
 
-        let retry = for_retry(&original, 3);
+        let retry = for_retry(&original, 3, 0);
         assert_eq!(header(&retry, "relay"), Some(&long_string("eu-1")));
         assert_eq!(header(&retry, ATTEMPTS), Some(&AMQPValue::LongUInt(3)));
         assert_eq!(header(&retry, DELIVERY_COUNT), None);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use reqwest::{
     Response, StatusCode,
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
@@ -78,10 +78,12 @@ fn wait_of(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
     retry_after.map(|wait| wait.min(LONGEST_WAIT)).or_else(|| rate_limit_reset(headers, clock))
 }
 
-/// `X-RateLimit-Reset` is a date (API reference, "Rate limits"), not a number of seconds.
+/// `X-RateLimit-Reset` is a date (API reference, "Rate limits"), not a number of seconds. It is told
+/// in whole ones, so the limit may hold until the end of that second.
 fn rate_limit_reset(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
     let at = DateTime::parse_from_rfc3339(header(headers, "x-ratelimit-reset")?.trim()).ok()?;
-    Some((at.to_utc() - clock()).to_std().ok()?.min(LONGEST_WAIT))
+    let wait = at.to_utc() + TimeDelta::seconds(1) - clock();
+    Some(wait.to_std().ok()?.min(LONGEST_WAIT))
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

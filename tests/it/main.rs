@@ -3,5 +3,10 @@
 
 mod support;
 
+mod api_faults;
 mod architecture;
+mod crashes;
+mod drain;
+mod duplicates;
 mod happy_path;
+mod poison;

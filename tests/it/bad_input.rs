@@ -23,8 +23,6 @@ async fn what_is_no_notification_is_malformed_with_the_position_of_the_error() {
     let good = fixture("notifications/slot-booked.json");
     let within_the_phone = good.find("+48500600700").unwrap() + 5;
     let cut = &good.as_bytes()[..within_the_phone];
-    let nested =
-        format!(r#"{{"name":"slot-booked","data":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
     set_aside(
         "malformed",
         &[
@@ -46,11 +44,7 @@ async fn what_is_no_notification_is_malformed_with_the_position_of_the_error() {
             (b"{\"name\": \"slot-booked\", \"data\": null}", "there is no `data`"),
             (
                 b"{\"name\": \"slot-booked\", \"name\": \"Zofia\"}",
-                "not a notification: duplicate field `name` at line 1 column 31",
-            ),
-            (
-                nested.as_bytes(),
-                "not a notification: recursion limit exceeded at line 1 column 156",
+                "not a notification: duplicate field `name` at line 1 column 30",
             ),
         ],
     )
@@ -84,7 +78,7 @@ async fn a_known_kind_without_what_it_needs_is_invalid_and_the_field_is_named() 
         (booked("/patient", zofia()), "data.visit_booking.patient: expected an object".into()),
         (
             booked("/patient/birth_date", json!("31.01.1985")),
-            "data.visit_booking.patient.birth_date: not a date such as 1985-01-01".into(),
+            "data.visit_booking.patient.birth_date: not a date of the form YYYY-MM-DD".into(),
         ),
         (
             booked("/visit_payment", zofia()),

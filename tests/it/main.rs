@@ -4,5 +4,7 @@
 mod support;
 
 mod bad_input;
+mod cli;
+mod dialects;
 mod happy_path;
 mod kinds;

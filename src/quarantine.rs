@@ -27,8 +27,11 @@ const SUSPECT_FROM: u64 = 2;
 const TRIALS: i32 = 2;
 
 const BEGIN_TRIAL: &str = "
-    INSERT INTO suspects (fingerprint, trials) VALUES ($1, 1)
-    ON CONFLICT (fingerprint) DO UPDATE SET trials = suspects.trials + 1, tried_at = now()
+    INSERT INTO suspects (fingerprint, trials, trial) VALUES ($1, 1, $2)
+    ON CONFLICT (fingerprint) DO UPDATE
+        SET trials = suspects.trials + (suspects.trial <> excluded.trial)::integer,
+            trial = excluded.trial,
+            tried_at = now()
     RETURNING trials";
 
 const SET_TRIALS: &str = "UPDATE suspects SET trials = $2 WHERE fingerprint = $1";
@@ -85,7 +88,8 @@ impl Quarantine {
         }
         let alone = Arc::clone(&self.company).write_owned().await;
         let fingerprint = fingerprint(&delivery.body);
-        let trials = self.database.until_answered(&BeginTrial(fingerprint)).await;
+        let trials =
+            self.database.until_answered(&BeginTrial { fingerprint, trial: Uuid::new_v4() }).await;
         if trials > TRIALS {
             // As good as new, should a person put it back.
             self.database.until_answered(&EndTrials(fingerprint)).await;
@@ -106,13 +110,16 @@ impl Quarantine {
     }
 }
 
-struct BeginTrial(Uuid);
+struct BeginTrial {
+    fingerprint: Uuid,
+    trial: Uuid,
+}
 
 impl Statement for BeginTrial {
     type Answer = i32;
 
     async fn ask(&self, client: &Object) -> Result<i32, tokio_postgres::Error> {
-        Ok(client.query_one(BEGIN_TRIAL, &[&self.0]).await?.get(0))
+        Ok(client.query_one(BEGIN_TRIAL, &[&self.fingerprint, &self.trial]).await?.get(0))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whose notification it is.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use chrono::TimeDelta;
 
@@ -35,11 +35,36 @@ pub enum UnknownTenant {
     #[error("header x-docplanner-tenant names no configured tenant")]
     Header,
     /// There is no header, and the facility is in no list.
-    #[error("facility {0} is in no tenant's list, and there is no header x-docplanner-tenant")]
-    Facility(String),
+    #[error("{0} is in no tenant's list, and there is no header x-docplanner-tenant")]
+    Facility(ShownFacility),
     /// There is neither header nor facility.
     #[error("there is neither a header x-docplanner-tenant nor a facility")]
     NothingTold,
+}
+
+/// A facility as an error may name it: by its id, unless that is no id but whatever stood in its
+/// place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownFacility(Option<String>);
+
+impl ShownFacility {
+    /// Longer than any id; a message header has to fit into one frame.
+    const LONGEST_ID: usize = 40;
+
+    fn new(id: &str) -> Self {
+        let is_id =
+            id.len() <= Self::LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        Self(is_id.then(|| id.to_owned()))
+    }
+}
+
+impl fmt::Display for ShownFacility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(id) => write!(f, "facility {id}"),
+            None => f.write_str("the facility"),
+        }
+    }
 }
 
 impl Tenants {
@@ -80,7 +105,7 @@ impl Tenants {
                 .get(facility)
                 .copied()
                 .or(self.catch_all)
-                .ok_or_else(|| UnknownTenant::Facility(facility.to_owned())),
+                .ok_or_else(|| UnknownTenant::Facility(ShownFacility::new(facility))),
             (None, None) => self.catch_all.ok_or(UnknownTenant::NothingTold),
         }?;
         Ok(&self.all[nth])
@@ -120,9 +145,14 @@ mod tests {
     fn resolved(tenants: &Tenants, header: Option<&str>, facility: Option<&str>) -> String {
         match tenants.resolve(header, facility) {
             Ok(tenant) => tenant.profile.id.clone(),
-            Err(error) => format!("{error:?}"),
+            Err(error) => error.to_string(),
         }
     }
+
+    const HEADER: &str = "header x-docplanner-tenant names no configured tenant";
+    const NOT_LISTED: &str =
+        "facility 9 is in no tenant's list, and there is no header x-docplanner-tenant";
+    const NOTHING: &str = "there is neither a header x-docplanner-tenant nor a facility";
 
     #[test]
     fn a_tenant_is_told_by_header_then_facility_then_being_the_only_one_without_a_list() {
@@ -131,13 +161,13 @@ mod tests {
         assert_eq!(resolved(&both, None, Some("2")), "acme");
         assert_eq!(resolved(&both, None, Some("9")), "rest");
         assert_eq!(resolved(&both, None, None), "rest");
-        assert_eq!(resolved(&both, Some("nobody"), Some("1")), "Header");
+        assert_eq!(resolved(&both, Some("nobody"), Some("1")), HEADER);
 
         let listed = tenants(&[("acme", &["1"])]);
-        assert_eq!(resolved(&listed, None, Some("9")), "Facility(\"9\")");
-        assert_eq!(resolved(&listed, None, None), "NothingTold");
+        assert_eq!(resolved(&listed, None, Some("9")), NOT_LISTED);
+        assert_eq!(resolved(&listed, None, None), NOTHING);
 
         let two_without = tenants(&[("a", &[]), ("b", &[])]);
-        assert_eq!(resolved(&two_without, None, Some("9")), "Facility(\"9\")");
+        assert_eq!(resolved(&two_without, None, Some("9")), NOT_LISTED);
     }
 }

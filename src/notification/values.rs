@@ -114,9 +114,9 @@ pub(super) fn date(value: &Scalar<'_>, path: &str) -> Result<Option<NaiveDate>, 
         Scalar::Text(text) if is_null(text) => Ok(None),
         Scalar::Text(text) => NaiveDate::parse_from_str(text, "%Y-%m-%d")
             .map(Some)
-            .map_err(|_| invalid(path, "not a date such as 1985-01-01")),
+            .map_err(|_| invalid(path, "not a date of the form YYYY-MM-DD")),
         Scalar::Number(_) | Scalar::Bool(_) | Scalar::Structure => {
-            Err(invalid(path, "expected a date such as 1985-01-01"))
+            Err(invalid(path, "expected a date of the form YYYY-MM-DD"))
         }
     }
 }

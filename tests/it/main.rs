@@ -5,8 +5,11 @@ mod support;
 
 mod api_faults;
 mod architecture;
+mod bad_input;
 mod crashes;
+mod dialects;
 mod drain;
 mod duplicates;
 mod happy_path;
+mod kinds;
 mod poison;

@@ -3,4 +3,5 @@
 
 mod support;
 
+mod broker_outages;
 mod happy_path;

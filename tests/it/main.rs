@@ -4,4 +4,5 @@
 mod support;
 
 mod broker_outages;
+mod database_outages;
 mod happy_path;

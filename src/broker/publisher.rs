@@ -174,7 +174,9 @@ impl PublisherTask {
                 }
             };
             let again = std::mem::take(&mut self.unconfirmed);
-            let end = session.run(again, &mut self.requests, &self.health, stop).await;
+            let end = session
+                .run(again, &mut self.requests, (connection, &self.topology), &self.health, stop)
+                .await;
             if session.confirmed_any() {
                 backoff.reset();
             }

@@ -6,3 +6,4 @@ mod support;
 mod broker_outages;
 mod database_outages;
 mod happy_path;
+mod topology_outages;

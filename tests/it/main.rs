@@ -4,6 +4,8 @@
 mod support;
 
 mod broker_outages;
+mod confirms;
 mod database_outages;
 mod happy_path;
+mod restarts;
 mod topology_outages;

@@ -12,6 +12,7 @@ use crate::{
     app, clock,
     config::Settings,
     docplanner::Addresses,
+    event::Event,
     metrics::Metrics,
     normalize::{AddressFacts, normalize},
     notification::{Fact, Notification},
@@ -123,8 +124,13 @@ fn explanation(
             "error": flags_error,
         },
         "route": route,
-        "event": event,
+        "event": event.as_ref().map(shown),
     })
+}
+
+/// The event as a value. Only the raw data of an unknown kind can be nested too deep for one.
+fn shown(event: &Event) -> Value {
+    serde_json::to_value(event).unwrap_or_else(|_| "nested too deep to be shown".into())
 }
 
 fn print_text(explanation: &Value) {

@@ -4,6 +4,7 @@
 mod support;
 
 mod bad_input;
+mod canary;
 mod cli;
 mod dialects;
 mod happy_path;

@@ -21,6 +21,11 @@ help: ## This list
 build: ## Build the release binaries
 	cargo build --locked --release
 
+.PHONY: demo
+demo: ## Show the worker at work on real notifications; KEEP=1 leaves it running
+	cargo build --locked
+	tests/demo
+
 ##### Tests #####
 
 .PHONY: test

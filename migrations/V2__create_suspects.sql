@@ -3,5 +3,7 @@
 CREATE TABLE suspects (
     fingerprint uuid        PRIMARY KEY,
     trials      integer     NOT NULL,
+    -- The last one: asked again because the answer was lost, it is still the same trial.
+    trial       uuid        NOT NULL,
     tried_at    timestamptz NOT NULL DEFAULT now()
 );

@@ -1,11 +1,11 @@
 //! Builds everything from the settings, runs it, and stops it in reverse order.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use deadpool_postgres::Pool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     broker::{Consumer, RabbitPublisher, Topology},
@@ -43,27 +43,49 @@ async fn run_until_stopped(settings: Settings, stop: Stop) -> anyhow::Result<()>
     info!(version = env!("CARGO_PKG_VERSION"), tenants = settings.tenants.len(), "starting");
     let metrics = Arc::new(Metrics::new(settings.tenants.iter().map(|tenant| tenant.id.as_str())));
     let health = Arc::new(Health::default());
-    // What others need until the end is stopped last.
-    let last = CancellationToken::new();
-    let tasks = TaskTracker::new();
+    let background = Background::default();
 
     let listener = probes::bind(settings.http.listen).await?;
-    tasks.spawn(probes::serve(listener, Arc::clone(&health), Arc::clone(&metrics), last.clone()));
+    let last = background.last.clone();
+    background.spawn(probes::serve(listener, Arc::clone(&health), Arc::clone(&metrics), last));
 
     let pool = connect_pool(&settings.database).context("database")?;
     if stop.soft.run_until_cancelled(wait_for_schema(&pool, &health)).await.is_some() {
-        let retention = settings.database.retention;
-        tasks.spawn(inbox::clean_until_stopped(pool.clone(), retention, last.clone()));
-        let consumer =
-            build(&settings, &pool, &health, &metrics, &tasks, &last, stop).context("settings")?;
+        let consumer = build(&settings, &pool, &health, &metrics, &background, stop)?;
         consumer.run().await;
     }
 
-    last.cancel();
-    tasks.close();
-    tasks.wait().await;
+    background.stop().await;
     info!("stopped");
     Ok(())
+}
+
+/// What deliveries need until the last of them is settled; stopped after the consumer.
+#[derive(Default)]
+struct Background {
+    tasks: TaskTracker,
+    last: CancellationToken,
+}
+
+/// For closing connections. A server that is away must not keep a stopped worker.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Background {
+    /// Spawns a task that ends by itself after `last` is cancelled.
+    fn spawn<F>(&self, task: F)
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.tasks.spawn(task);
+    }
+
+    async fn stop(self) {
+        self.last.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(STOP_TIMEOUT, self.tasks.wait()).await.is_err() {
+            warn!("not everything could be closed in time");
+        }
+    }
 }
 
 /// The consumer with everything behind it.
@@ -72,8 +94,7 @@ fn build(
     pool: &Pool,
     health: &Arc<Health>,
     metrics: &Arc<Metrics>,
-    tasks: &TaskTracker,
-    last: &CancellationToken,
+    background: &Background,
     stop: Stop,
 ) -> anyhow::Result<Consumer<PostgresInbox, CachedAddresses, RabbitPublisher>> {
     let topology = Topology::new(&settings.broker);
@@ -85,9 +106,15 @@ fn build(
         Arc::clone(metrics),
         clock::system,
     );
-    tasks.spawn(publishing.run(last.clone()));
+    background.spawn(publishing.run(background.last.clone()));
+    let (inbox, batching) = PostgresInbox::new(&database, settings.database.lease);
+    // Not until the database has answered, but until nobody waits for the answer any more.
+    background.spawn(background.last.clone().run_until_cancelled_owned(batching));
+    background.spawn(database.clone().watch(background.last.clone()));
+    let retention = settings.database.retention;
+    background.spawn(inbox::clean_until_stopped(pool.clone(), retention, background.last.clone()));
     let pipeline = Pipeline {
-        inbox: PostgresInbox::new(&database, settings.database.lease, tasks),
+        inbox,
         addresses: addresses(&settings.tenants, metrics)?,
         publisher: publisher.clone(),
         tenants: Tenants::new(&settings.tenants),

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
 use tokio::time::timeout;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::DatabaseSettings,
@@ -14,6 +15,9 @@ use crate::{
 
 /// The largest batch takes milliseconds. A statement that takes this long has lost its server.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often an idle worker looks whether the database is there. It costs one tiny statement.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
 
 /// The database as the story uses it.
 #[derive(Clone)]
@@ -70,6 +74,15 @@ impl Database {
         }
     }
 
+    /// Asks for a sign of life every other second until stopped, so that readiness tells the truth
+    /// while there is nothing to do.
+    pub async fn watch(self, stop: CancellationToken) {
+        let mut rounds = tokio::time::interval(WATCH_EVERY);
+        while stop.run_until_cancelled(rounds.tick()).await.is_some() {
+            stop.run_until_cancelled(self.until_answered(&SignOfLife)).await;
+        }
+    }
+
     async fn attempt<S: Statement>(&self, statement: &S) -> Result<S::Answer, StatementError> {
         let client = self.pool.get().await?;
         if let Ok(answer) = timeout(STATEMENT_TIMEOUT, statement.ask(&client)).await {
@@ -78,6 +91,16 @@ impl Database {
         // Not back into the pool: its server may be frozen, and the statement is still under way.
         drop(Object::take(client));
         Err(StatementError::TimedOut)
+    }
+}
+
+struct SignOfLife;
+
+impl Statement for SignOfLife {
+    type Answer = ();
+
+    async fn ask(&self, client: &Object) -> Result<(), tokio_postgres::Error> {
+        client.simple_query("").await.map(|_| ())
     }
 }
 

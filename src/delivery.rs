@@ -15,8 +15,8 @@ pub struct Delivery {
     pub tenant: Option<String>,
     /// How often it has failed so far, from header `x-attempts`.
     pub attempts: u32,
-    /// How often the broker has delivered it before without an answer, from `x-delivery-count`: a
-    /// quorum queue counts each consumer that died with it.
+    /// How often it was delivered before without an answer, from `x-delivery-count`: a quorum queue
+    /// counts each consumer that died with it. What it only waited for does not end the count.
     pub delivery_count: u64,
     /// Header `traceparent` (W3C Trace Context), handed on to the event.
     pub traceparent: Option<String>,
@@ -91,6 +91,12 @@ pub struct Processed {
 }
 
 impl Disposition {
+    /// Whether the delivery only has to wait: it has not been tried, so nothing is known of it.
+    #[must_use]
+    pub fn is_wait(&self, delivery: &Delivery) -> bool {
+        matches!(self, Disposition::Retry { attempts, .. } if *attempts == delivery.attempts)
+    }
+
     /// The word in metrics and logs.
     #[must_use]
     pub fn label(&self) -> &'static str {

@@ -1,5 +1,6 @@
 //! Docplanner's API: what a notification does not say about its address.
 
+mod answer;
 mod auth;
 mod cache;
 mod client;

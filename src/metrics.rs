@@ -29,7 +29,7 @@ const NO_KIND: &str = "undecoded";
 const DISPOSITIONS: [&str; 5] = ["published", "duplicate", "ignored", "retry", "dead_letter"];
 const PUBLISH_RESULTS: [&str; 5] = ["confirmed", "returned", "refused", "timed_out", "interrupted"];
 const CACHE_RESULTS: [&str; 3] = ["hit", "miss", "stale"];
-const API_STATUSES: [&str; 10] = [
+const API_STATUSES: [&str; 9] = [
     "ok",
     "unreachable",
     "rate_limited",
@@ -39,7 +39,6 @@ const API_STATUSES: [&str; 10] = [
     "unauthorized",
     "unknown",
     "refused",
-    "paused",
 ];
 const STAGES: [&str; 5] = ["decode", "claim", "lookup", "publish", "close"];
 

@@ -5,6 +5,7 @@
 
 mod decode;
 mod key;
+mod values;
 mod wire;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
@@ -59,6 +60,7 @@ pub enum Kind {
 /// What happened, with what its kind needs, already checked.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "each variant is its kind; see `Kind`")]
+#[expect(clippy::large_enum_variant, reason = "one per delivery; a box would cost each of them")]
 pub enum Fact {
     SlotBooked(Booking),
     BookingCanceled(Booking),
@@ -333,6 +335,30 @@ impl Fact {
             Fact::AddressUnassigned => Kind::AddressUnassigned,
             Fact::Question(kind) => *kind,
             Fact::Unrecognized { .. } => Kind::Unrecognized,
+        }
+    }
+
+    /// Whether it may make what is known of the address untrue.
+    #[must_use]
+    pub fn changes_address(&self) -> bool {
+        match self {
+            Fact::AddressServiceCreated(_)
+            | Fact::AddressServiceChanged(_)
+            | Fact::AddressServiceDeleted(_)
+            | Fact::AddressCommercialTypeChanged
+            | Fact::AddressAssigned
+            | Fact::AddressUnassigned => true,
+            Fact::SlotBooked(_)
+            | Fact::BookingCanceled(_)
+            | Fact::BookingMoved { .. }
+            | Fact::BookingConfirmed(_)
+            | Fact::PaymentStatusChanged { .. }
+            | Fact::PresenceMarked { .. }
+            | Fact::BreakCreated(_)
+            | Fact::BreakMoved(_)
+            | Fact::BreakRemoved(_)
+            | Fact::Question(_)
+            | Fact::Unrecognized { .. } => false,
         }
     }
 }

@@ -161,8 +161,8 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
         let started = Instant::now();
         let Received { delivery, notification, tenant, .. } = received;
         let tenant_id = tenant.profile.id.as_str();
-        if let (true, Some(address)) =
-            (changes_address(&notification.fact), notification.place.address.id.as_deref())
+        if notification.fact.changes_address()
+            && let Some(address) = notification.place.address.id.as_deref()
         {
             self.addresses.expire(tenant_id, address);
         }
@@ -195,28 +195,5 @@ fn closing(disposition: &Disposition) -> Closing {
         Disposition::Ack(_) => Closing::Complete,
         Disposition::Retry { .. } => Closing::Release,
         Disposition::DeadLetter { .. } => Closing::Abandon,
-    }
-}
-
-/// Whether what is known of the address may no longer be true.
-fn changes_address(fact: &Fact) -> bool {
-    match fact {
-        Fact::AddressServiceCreated(_)
-        | Fact::AddressServiceChanged(_)
-        | Fact::AddressServiceDeleted(_)
-        | Fact::AddressCommercialTypeChanged
-        | Fact::AddressAssigned
-        | Fact::AddressUnassigned => true,
-        Fact::SlotBooked(_)
-        | Fact::BookingCanceled(_)
-        | Fact::BookingMoved { .. }
-        | Fact::BookingConfirmed(_)
-        | Fact::PaymentStatusChanged { .. }
-        | Fact::PresenceMarked { .. }
-        | Fact::BreakCreated(_)
-        | Fact::BreakMoved(_)
-        | Fact::BreakRemoved(_)
-        | Fact::Question(_)
-        | Fact::Unrecognized { .. } => false,
     }
 }

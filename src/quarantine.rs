@@ -27,9 +27,14 @@ const SUSPECT_FROM: u64 = 2;
 const TRIALS: i32 = 2;
 
 const BEGIN_TRIAL: &str = "
-    INSERT INTO suspects (fingerprint, trials) VALUES ($1, 1)
-    ON CONFLICT (fingerprint) DO UPDATE SET trials = suspects.trials + 1, tried_at = now()
+    INSERT INTO suspects (fingerprint, trials, trial) VALUES ($1, 1, $2)
+    ON CONFLICT (fingerprint) DO UPDATE
+        SET trials = suspects.trials + (suspects.trial <> excluded.trial)::integer,
+            trial = excluded.trial,
+            tried_at = now()
     RETURNING trials";
+
+const SET_TRIALS: &str = "UPDATE suspects SET trials = $2 WHERE fingerprint = $1";
 
 const END_TRIALS: &str = "DELETE FROM suspects WHERE fingerprint = $1";
 
@@ -56,7 +61,14 @@ pub enum Place {
     /// An ordinary delivery.
     InCompany(OwnedRwLockReadGuard<()>),
     /// A suspect.
-    Alone(OwnedRwLockWriteGuard<()>, Uuid),
+    Alone(OwnedRwLockWriteGuard<()>, Trial),
+}
+
+/// A trial under way.
+pub struct Trial {
+    fingerprint: Uuid,
+    /// Which one it is.
+    nth: i32,
 }
 
 impl Quarantine {
@@ -76,30 +88,48 @@ impl Quarantine {
         }
         let alone = Arc::clone(&self.company).write_owned().await;
         let fingerprint = fingerprint(&delivery.body);
-        let trials = self.database.until_answered(&BeginTrial(fingerprint)).await;
+        let trials =
+            self.database.until_answered(&BeginTrial { fingerprint, trial: Uuid::new_v4() }).await;
         if trials > TRIALS {
             // As good as new, should a person put it back.
             self.database.until_answered(&EndTrials(fingerprint)).await;
             return Verdict::Poison { trials: trials - 1 };
         }
-        Verdict::Process(Place::Alone(alone, fingerprint))
+        Verdict::Process(Place::Alone(alone, Trial { fingerprint, nth: trials }))
     }
 
-    /// The delivery has been processed, one way or the other: the process is still there.
-    pub async fn leave(&self, place: Place) {
-        if let Place::Alone(_alone, fingerprint) = place {
+    /// The process is still there. Whether the delivery was `tried`, or only told to wait (for the
+    /// lease of its previous holder, say): then the trial is as if it had not begun.
+    pub async fn leave(&self, place: Place, tried: bool) {
+        let Place::Alone(_alone, Trial { fingerprint, nth }) = place else { return };
+        if tried || nth == 1 {
             self.database.until_answered(&EndTrials(fingerprint)).await;
+        } else {
+            self.database.until_answered(&SetTrials(fingerprint, nth - 1)).await;
         }
     }
 }
 
-struct BeginTrial(Uuid);
+struct BeginTrial {
+    fingerprint: Uuid,
+    trial: Uuid,
+}
 
 impl Statement for BeginTrial {
     type Answer = i32;
 
     async fn ask(&self, client: &Object) -> Result<i32, tokio_postgres::Error> {
-        Ok(client.query_one(BEGIN_TRIAL, &[&self.0]).await?.get(0))
+        Ok(client.query_one(BEGIN_TRIAL, &[&self.fingerprint, &self.trial]).await?.get(0))
+    }
+}
+
+struct SetTrials(Uuid, i32);
+
+impl Statement for SetTrials {
+    type Answer = u64;
+
+    async fn ask(&self, client: &Object) -> Result<u64, tokio_postgres::Error> {
+        client.execute(SET_TRIALS, &[&self.0, &self.1]).await
     }
 }
 

@@ -10,5 +10,7 @@
 //! names for scopes and fields are still met in the field. See [`api::Dialect`].
 
 pub mod api;
+pub mod cli;
+pub mod notifications;
 mod random;
 pub mod world;

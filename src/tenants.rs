@@ -21,7 +21,7 @@ pub struct Tenant {
 /// All tenants, found by what a notification tells.
 #[derive(Debug)]
 pub struct Tenants {
-    tenants: Vec<Tenant>,
+    all: Vec<Tenant>,
     by_id: HashMap<String, usize>,
     by_facility: HashMap<String, usize>,
     /// The only tenant without a list of facilities: the rest is its.
@@ -78,7 +78,7 @@ impl Tenants {
             (Some(_), Some(_)) | (None, _) => None,
         };
         Self {
-            tenants: settings.iter().map(Tenant::from).collect(),
+            all: settings.iter().map(Tenant::from).collect(),
             by_id: indexed().map(|(nth, tenant)| (tenant.id.clone(), nth)).collect(),
             by_facility: indexed()
                 .flat_map(|(nth, tenant)| tenant.facilities.iter().map(move |f| (f.clone(), nth)))
@@ -108,7 +108,7 @@ impl Tenants {
                 .ok_or_else(|| UnknownTenant::Facility(ShownFacility::new(facility))),
             (None, None) => self.catch_all.ok_or(UnknownTenant::NothingTold),
         }?;
-        Ok(&self.tenants[nth])
+        Ok(&self.all[nth])
     }
 }
 

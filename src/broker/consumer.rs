@@ -1,7 +1,10 @@
 //! Consuming: subscribe, hand each delivery to the pipeline, settle it, and start over whenever
 //! the broker goes away.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::{
@@ -32,6 +35,11 @@ use crate::{
     retry::{Backoff, chain},
     shutdown::Stop,
 };
+
+/// RabbitMQ passes acknowledgements on to a quorum queue 32 at a time, and forgets the rest when the
+/// channel ends. Nothing tells when it is done. Too short, and what is finished is delivered again,
+/// to be recognized as a duplicate; longer only makes a stop take longer.
+const ACKS_PASS_ON: Duration = Duration::from_millis(250);
 
 /// Consumes one queue for one pipeline.
 pub struct Consumer<I, A, P> {
@@ -192,15 +200,16 @@ where
         info!(in_flight, "draining: {in_flight} deliveries in flight");
         let timeout = self.settings.drain_timeout;
         let finished = tokio::time::timeout(timeout, self.tasks.wait());
-        match self.work.give_up.run_until_cancelled(finished).await {
-            Some(Ok(())) => info!("drained"),
-            Some(Err(_)) | None => {
-                let left = self.tasks.len();
-                warn!(left, "stopping with {left} deliveries in flight; the broker has them back");
-                self.work.give_up.cancel();
-            }
+        if let Some(Ok(())) = self.work.give_up.run_until_cancelled(finished).await {
+            info!("drained");
+        } else {
+            let left = self.tasks.len();
+            warn!(left, "stopping with {left} deliveries in flight; the broker has them back");
+            self.work.give_up.cancel();
         }
-        // Closing flushes the acknowledgements that are still on their way.
+        if in_flight > 0 {
+            tokio::time::sleep(ACKS_PASS_ON).await;
+        }
         let close = connection.close(200, "worker stops".into());
         if let Err(error) = step("cannot close the connection", close).await {
             warn!(error = %chain(&error), "the consuming connection did not close cleanly");
@@ -216,7 +225,8 @@ impl<I: Inbox, A: Addresses, P: Publisher> Work<I, A, P> {
         let processed = match self.quarantine.enter(&delivery).await {
             Verdict::Process(place) => {
                 let processed = self.process(&delivery).await;
-                self.quarantine.leave(place).await;
+                let tried = !processed.disposition.is_wait(&delivery);
+                self.quarantine.leave(place, tried).await;
                 processed
             }
             Verdict::Poison { trials } => poison(
@@ -227,7 +237,7 @@ impl<I: Inbox, A: Addresses, P: Publisher> Work<I, A, P> {
                 ),
             ),
         };
-        self.settler.settle(message, &processed).await;
+        self.settler.settle(message, &delivery, &processed).await;
         self.metrics.settled(&processed, started.elapsed());
     }
 
@@ -246,7 +256,8 @@ fn poison(delivery: &Delivery, error: String) -> Processed {
     let attempts = delivery.attempts + 1;
     Processed {
         disposition: Disposition::DeadLetter { reason: Reason::Poison, error, attempts },
-        tenant: delivery.tenant.clone(),
+        // What the header says may name nobody; the dead letter keeps it all the same.
+        tenant: None,
         kind: None,
     }
 }

@@ -17,6 +17,11 @@ const TENANT: &str = "x-docplanner-tenant";
 const ATTEMPTS: &str = "x-attempts";
 /// A quorum queue counts here how often it has delivered the message in vain.
 const DELIVERY_COUNT: &str = "x-delivery-count";
+/// RabbitMQ 4.3 adds how often it was handed out at all.
+const ACQUIRED_COUNT: &str = "x-acquired-count";
+/// The same, of the copies before this one: whoever waits in a retry queue comes back as another
+/// message, and the broker counts that from zero.
+const EARLIER_DELIVERIES: &str = "x-earlier-deliveries";
 /// Identifies a publish, because a returned message arrives apart from its confirm.
 const PUBLISH_ID: &str = "x-publish-id";
 
@@ -32,10 +37,10 @@ pub(super) fn delivery(message: &lapin::message::Delivery) -> Delivery {
             .and_then(|headers| integer(headers, ATTEMPTS))
             .and_then(|attempts| u32::try_from(attempts).ok())
             .unwrap_or(0),
-        delivery_count: headers
-            .and_then(|headers| integer(headers, DELIVERY_COUNT))
-            .and_then(|count| u64::try_from(count).ok())
-            .unwrap_or(0),
+        delivery_count: [DELIVERY_COUNT, EARLIER_DELIVERIES]
+            .into_iter()
+            .filter_map(|name| u64::try_from(integer(headers.as_ref()?, name)?).ok())
+            .fold(0, u64::saturating_add),
         traceparent: headers.and_then(|headers| text(headers, "traceparent")),
     }
 }
@@ -61,10 +66,19 @@ pub(super) fn of_event(
         .with_headers(headers)
 }
 
-/// The properties of a message that goes to a retry queue: its own, with the attempts so far.
-pub(super) fn for_retry(original: &BasicProperties, attempts: u32) -> BasicProperties {
-    let mut headers = headers_of(original);
+/// The properties of a message that goes to a retry queue: its own, with the attempts so far, and
+/// with the deliveries in vain that still count against it.
+pub(super) fn for_retry(
+    original: &BasicProperties,
+    attempts: u32,
+    deliveries: u64,
+) -> BasicProperties {
+    let mut headers = own_headers(original);
     headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
+    if deliveries > 0 {
+        let deliveries = i64::try_from(deliveries).unwrap_or(i64::MAX);
+        headers.insert(EARLIER_DELIVERIES.into(), AMQPValue::LongLongInt(deliveries));
+    }
     handed_over(original, headers)
 }
 
@@ -77,7 +91,7 @@ pub(super) fn for_dead_letter(
     tenant: Option<&str>,
     now: DateTime<Utc>,
 ) -> BasicProperties {
-    let mut headers = headers_of(original);
+    let mut headers = own_headers(original);
     headers.insert("x-reason".into(), long_string(reason.as_str()));
     headers.insert("x-error".into(), long_string(error));
     headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
@@ -91,7 +105,7 @@ pub(super) fn for_dead_letter(
 
 /// Marks a publish with its id.
 pub(super) fn with_publish_id(properties: &BasicProperties, id: u64) -> BasicProperties {
-    let mut headers = headers_of(properties);
+    let mut headers = properties.headers().clone().unwrap_or_default();
     headers
         .insert(PUBLISH_ID.into(), AMQPValue::LongLongInt(i64::try_from(id).unwrap_or(i64::MAX)));
     properties.clone().with_headers(headers)
@@ -103,11 +117,21 @@ pub(super) fn publish_id(properties: &BasicProperties) -> Option<u64> {
     integer(headers, PUBLISH_ID).and_then(|id| u64::try_from(id).ok())
 }
 
-fn headers_of(properties: &BasicProperties) -> FieldTable {
-    properties.headers().clone().unwrap_or_default()
+/// The headers of a message without those that mean something to the broker: in another queue its
+/// counts start over, and an old one would make a suspect of the message; `CC` would send the copy
+/// to more queues than ours.
+fn own_headers(properties: &BasicProperties) -> FieldTable {
+    let mut headers = FieldTable::default();
+    for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
+        if ![DELIVERY_COUNT, EARLIER_DELIVERIES, ACQUIRED_COUNT, "CC"].contains(&name.as_str()) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    headers
 }
 
-/// Persistent, and without a time to live of its own, which would let a dead letter vanish.
+/// Persistent; without a time to live of its own, which would let a dead letter vanish; and without
+/// the relay's user id, which the broker accepts from the relay only.
 fn handed_over(original: &BasicProperties, headers: FieldTable) -> BasicProperties {
     let mut properties = BasicProperties::default();
     macro_rules! keep {
@@ -126,7 +150,6 @@ fn handed_over(original: &BasicProperties, headers: FieldTable) -> BasicProperti
         message_id => with_message_id,
         timestamp => with_timestamp,
         kind => with_type,
-        user_id => with_user_id,
         app_id => with_app_id,
         cluster_id => with_cluster_id,
     );
@@ -157,4 +180,34 @@ fn integer(headers: &FieldTable, name: &str) -> Option<i64> {
 
 fn long_string(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header<'p>(properties: &'p BasicProperties, name: &str) -> Option<&'p AMQPValue> {
+        properties.headers().as_ref()?.inner().get(name)
+    }
+
+    #[test]
+    fn a_message_that_is_handed_over_keeps_its_own_headers_and_loses_the_brokers_counts() {
+        let mut headers = FieldTable::default();
+        headers.insert("relay".into(), long_string("eu-1"));
+        headers.insert(DELIVERY_COUNT.into(), AMQPValue::LongLongInt(7));
+        let original = BasicProperties::default()
+            .with_message_id("m-1".into())
+            .with_expiration("1000".into())
+            .with_user_id("relay".into())
+            .with_headers(headers);
+
+        let retry = for_retry(&original, 3, 0);
+        assert_eq!(header(&retry, "relay"), Some(&long_string("eu-1")));
+        assert_eq!(header(&retry, ATTEMPTS), Some(&AMQPValue::LongUInt(3)));
+        assert_eq!(header(&retry, DELIVERY_COUNT), None);
+        assert_eq!(retry.message_id(), original.message_id());
+        assert_eq!(retry.expiration(), &None, "it must not expire on its way");
+        assert_eq!(retry.user_id(), &None, "we are not the relay");
+        assert_eq!(retry.delivery_mode(), &Some(PERSISTENT));
+    }
 }

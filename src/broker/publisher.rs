@@ -173,6 +173,7 @@ impl PublisherTask {
                     return End::ConnectionLost;
                 }
             };
+            self.health.blocked(session.is_blocked());
             let again = std::mem::take(&mut self.unconfirmed);
             let end = session.run(again, &mut self.requests, &self.health, stop).await;
             if session.confirmed_any() {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use lapin::{message::Delivery, options::BasicAckOptions};
+use lapin::{message::Delivery as Message, options::BasicAckOptions};
 use tracing::{debug, error, info, warn};
 
 use super::{RabbitPublisher, Topology, properties};
 use crate::{
     clock::Clock,
-    delivery::{Disposition, Processed},
+    delivery::{Delivery, Disposition, Processed},
     metrics::Metrics,
     notification::Kind,
     retry::Backoff,
@@ -25,12 +25,19 @@ pub(super) struct Settler {
 impl Settler {
     /// Acknowledges, after whatever has to be safe before. Returns once it is done, or once the delivery's
     /// channel is gone and the broker will deliver it again.
-    pub(super) async fn settle(&self, message: &Delivery, processed: &Processed) {
+    pub(super) async fn settle(
+        &self,
+        message: &Message,
+        delivery: &Delivery,
+        processed: &Processed,
+    ) {
         report(processed);
         let handed_over = match &processed.disposition {
             Disposition::Ack(_) => true,
             Disposition::Retry { delay, attempts, .. } => {
-                let properties = properties::for_retry(&message.properties, *attempts);
+                let waits = processed.disposition.is_wait(delivery);
+                let deliveries = if waits { delivery.delivery_count } else { 0 };
+                let properties = properties::for_retry(&message.properties, *attempts, deliveries);
                 self.hand_over(message, &self.topology.retry(*delay), properties).await
             }
             Disposition::DeadLetter { reason, error, attempts } => {
@@ -57,7 +64,7 @@ impl Settler {
     /// gone, so the broker has it back and a copy would be one too many.
     async fn hand_over(
         &self,
-        message: &Delivery,
+        message: &Message,
         queue: &str,
         properties: lapin::BasicProperties,
     ) -> bool {
@@ -76,7 +83,7 @@ impl Settler {
     }
 
     /// `Ok(false)` and an error mean the same: the acknowledgement did not reach the broker.
-    async fn ack(&self, message: &Delivery) -> bool {
+    async fn ack(&self, message: &Message) -> bool {
         message.acker.ack(BasicAckOptions::default()).await.unwrap_or(false)
     }
 }

@@ -1,21 +1,26 @@
 //! `docplanner-worker explain`
 
-use std::{io::Read, path::PathBuf, sync::Arc};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Args;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{Common, Failure, Output, block_on};
 use crate::{
     app, clock,
     config::Settings,
+    delivery::Reason,
     docplanner::Addresses,
     event::Event,
     metrics::Metrics,
     normalize::{AddressFacts, normalize},
-    notification::{Fact, Notification},
+    notification::{DecodeError, Fact, Notification},
     retry::chain,
     route::{default_queue, routing_key},
     tenants::{Tenant, Tenants},
@@ -36,18 +41,61 @@ pub(super) struct Arguments {
     file: PathBuf,
 }
 
+/// What a notification would become. What does not apply is absent.
+#[derive(Default, Serialize)]
+struct Explanation {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignored: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_letter: Option<DeadLetter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags: Option<Flags>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<Route>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Event>,
+}
+
+#[derive(Serialize)]
+struct DeadLetter {
+    reason: &'static str,
+    error: String,
+}
+
+#[derive(Serialize)]
+struct Flags {
+    online_only: Option<bool>,
+    visit_payment: Option<bool>,
+    as_of: Option<DateTime<Utc>>,
+    age_seconds: Option<i64>,
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Route {
+    rule: &'static str,
+    routing_key: String,
+    queue: &'static str,
+}
+
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     let settings = arguments.common.settings()?;
     let body = read(&arguments.file)?;
     let explanation = block_on(explain(&settings, arguments.tenant.as_deref(), &body))??;
     match arguments.output {
-        Output::Text => print_text(&explanation),
-        Output::Json => println!("{explanation:#}"),
+        Output::Text => explanation.print()?,
+        Output::Json => println!("{}", pretty(&explanation)?),
     }
-    if explanation["dead_letter"].is_null() { Ok(()) } else { Err(Failure::Told) }
+    if explanation.dead_letter.is_none() { Ok(()) } else { Err(Failure::Told) }
 }
 
-fn read(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     let mut body = Vec::new();
     if file.as_os_str() == "-" {
         std::io::stdin().read_to_end(&mut body).context("standard input")?;
@@ -57,35 +105,38 @@ fn read(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
     Ok(body)
 }
 
-async fn explain(settings: &Settings, header: Option<&str>, body: &[u8]) -> anyhow::Result<Value> {
+async fn explain(
+    settings: &Settings,
+    header: Option<&str>,
+    body: &[u8],
+) -> anyhow::Result<Explanation> {
     if body.len() > settings.broker.max_body_bytes {
         let limit = settings.broker.max_body_bytes;
         let error = format!("the body has {} bytes, the limit is {limit}", body.len());
-        return Ok(json!({ "dead_letter": { "reason": "too-large", "error": error } }));
+        return Ok(Explanation::dead(None, Reason::TooLarge, error));
     }
     let notification = match Notification::decode(body) {
         Ok(notification) => notification,
         Err(error) => {
             let reason = match error {
-                crate::notification::DecodeError::Malformed(_) => "malformed",
-                crate::notification::DecodeError::Invalid { .. } => "invalid",
+                DecodeError::Malformed(_) => Reason::Malformed,
+                DecodeError::Invalid { .. } => Reason::Invalid,
             };
-            return Ok(json!({ "dead_letter": { "reason": reason, "error": error.to_string() } }));
+            return Ok(Explanation::dead(None, reason, error.to_string()));
         }
     };
-    let kind = notification.fact.kind().name();
+    let kind = Some(notification.fact.kind().name());
     if let Fact::Question(_) = notification.fact {
         let why =
             "a question that the relay has to answer, not a fact: acknowledged, not published";
-        return Ok(json!({ "kind": kind, "ignored": why }));
+        return Ok(Explanation { kind, ignored: Some(why), ..Explanation::default() });
     }
     let tenants = Tenants::new(&settings.tenants);
     let facility = notification.place.facility.id.as_deref();
     let tenant = match tenants.resolve(header, facility) {
         Ok(tenant) => tenant,
         Err(error) => {
-            let dead = json!({ "reason": "unknown-tenant", "error": error.to_string() });
-            return Ok(json!({ "kind": kind, "dead_letter": dead }));
+            return Ok(Explanation::dead(kind, Reason::UnknownTenant, error.to_string()));
         }
     };
     let metrics = Arc::new(Metrics::new([]));
@@ -93,78 +144,83 @@ async fn explain(settings: &Settings, header: Option<&str>, body: &[u8]) -> anyh
     let looked_up = addresses.facts(&tenant.profile.id, &notification.place).await;
     let flags_error = looked_up.as_ref().err().map(|error| chain(error));
     let facts = looked_up.unwrap_or_default();
-    Ok(explanation(&notification, tenant, &facts, flags_error, clock::system()))
+    Ok(Explanation::of(&notification, tenant, &facts, flags_error, clock::system()))
 }
 
-fn explanation(
-    notification: &Notification,
-    tenant: &Tenant,
-    facts: &AddressFacts,
-    flags_error: Option<String>,
-    now: DateTime<Utc>,
-) -> Value {
-    let key = notification.key(&tenant.profile.id);
-    let event = normalize(notification, &key, facts, &tenant.profile);
-    let route = event.as_ref().map(|event| {
-        json!({
-            "rule": "default routing by the address's flags",
-            "routing_key": routing_key(event, facts),
-            "queue": default_queue(facts),
-        })
-    });
-    json!({
-        "kind": notification.fact.kind().name(),
-        "tenant": tenant.profile.id,
-        "idempotency_key": key.as_str(),
-        "flags": {
-            "online_only": facts.online_only,
-            "visit_payment": facts.visit_payment,
-            "as_of": facts.as_of,
-            "age_seconds": facts.as_of.map(|at| (now - at).num_seconds()),
-            "error": flags_error,
-        },
-        "route": route,
-        "event": event.as_ref().map(shown),
-    })
-}
+impl Explanation {
+    fn dead(kind: Option<&'static str>, reason: Reason, error: String) -> Self {
+        let dead_letter = Some(DeadLetter { reason: reason.as_str(), error });
+        Self { kind, dead_letter, ..Self::default() }
+    }
 
-/// The event as a value. Only the raw data of an unknown kind can be nested too deep for one.
-fn shown(event: &Event) -> Value {
-    serde_json::to_value(event).unwrap_or_else(|_| "nested too deep to be shown".into())
-}
-
-fn print_text(explanation: &Value) {
-    let text = |value: &Value| match value {
-        Value::Null => "unknown".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let line = |name: &str, value: &Value| {
-        if !value.is_null() {
-            println!("{name:<16} {}", text(value));
+    fn of(
+        notification: &Notification,
+        tenant: &Tenant,
+        facts: &AddressFacts,
+        flags_error: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let key = notification.key(&tenant.profile.id);
+        let event = normalize(notification, &key, facts, &tenant.profile);
+        Self {
+            kind: Some(notification.fact.kind().name()),
+            tenant: Some(tenant.profile.id.clone()),
+            idempotency_key: Some(key.to_string()),
+            flags: Some(Flags {
+                online_only: facts.online_only,
+                visit_payment: facts.visit_payment,
+                as_of: facts.as_of,
+                age_seconds: facts.as_of.map(|at| (now - at).num_seconds()),
+                error: flags_error,
+            }),
+            route: event.as_ref().map(|event| Route {
+                rule: "default routing by the address's flags",
+                routing_key: routing_key(event, facts),
+                queue: default_queue(facts),
+            }),
+            event,
+            ..Self::default()
         }
-    };
-    line("kind", &explanation["kind"]);
-    line("tenant", &explanation["tenant"]);
-    line("idempotency key", &explanation["idempotency_key"]);
-    line("ignored", &explanation["ignored"]);
-    if let Value::Object(dead) = &explanation["dead_letter"] {
-        println!("{:<16} {}: {}", "dead letter", text(&dead["reason"]), text(&dead["error"]));
     }
-    if let Value::Object(flags) = &explanation["flags"] {
-        let (online, payment) = (text(&flags["online_only"]), text(&flags["visit_payment"]));
-        let age = match &flags["age_seconds"] {
-            Value::Null => text(&flags["error"]),
-            age => format!("{age} s old"),
+
+    fn print(&self) -> anyhow::Result<()> {
+        let line = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                println!("{name:<16} {value}");
+            }
         };
-        println!("{:<16} online_only {online}, visit_payment {payment} ({age})", "flags");
+        line("kind", self.kind);
+        line("tenant", self.tenant.as_deref());
+        line("idempotency key", self.idempotency_key.as_deref());
+        line("ignored", self.ignored);
+        let dead = self.dead_letter.as_ref().map(|dead| format!("{}: {}", dead.reason, dead.error));
+        line("dead letter", dead.as_deref());
+        line("flags", self.flags.as_ref().map(Flags::in_words).as_deref());
+        if let Some(route) = &self.route {
+            line("route rule", Some(route.rule));
+            line("routing key", Some(&route.routing_key));
+            line("queue", Some(route.queue));
+        }
+        if let Some(event) = &self.event {
+            println!("event            {}", pretty(event)?);
+        }
+        Ok(())
     }
-    if let Value::Object(route) = &explanation["route"] {
-        line("route rule", &route["rule"]);
-        line("routing key", &route["routing_key"]);
-        line("queue", &route["queue"]);
+}
+
+impl Flags {
+    fn in_words(&self) -> String {
+        let word = |flag: Option<bool>| flag.map_or("unknown".to_owned(), |flag| flag.to_string());
+        let (online, payment) = (word(self.online_only), word(self.visit_payment));
+        let age = match (self.age_seconds, &self.error) {
+            (Some(age), _) => format!("{age} s old"),
+            (None, Some(error)) => error.clone(),
+            (None, None) => "not known".to_owned(),
+        };
+        format!("online_only {online}, visit_payment {payment} ({age})")
     }
-    if !explanation["event"].is_null() {
-        println!("event            {:#}", explanation["event"]);
-    }
+}
+
+fn pretty(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(value)?)
 }

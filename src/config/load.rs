@@ -192,8 +192,8 @@ fn remove(value: &mut Value, segments: &[Segment]) -> bool {
     let removed = match (at(value, parents), last) {
         (Some(Value::Table(table)), Segment::Map { key }) => table.remove(key).is_some(),
         // An element of a list: none is left, so that no other is told under a wrong number.
-        (Some(Value::Array(list)), Segment::Seq { .. }) => {
-            list.clear();
+        (Some(Value::Array(elements)), Segment::Seq { .. }) => {
+            elements.clear();
             true
         }
         _ => false,

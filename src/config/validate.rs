@@ -1,9 +1,15 @@
 //! What a single value cannot tell: files that exist, values that make sense, and together.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 use super::{Problem, Secret, Settings, TenantSettings};
 use crate::retry::RetryPolicy;
+
+/// Past this, `database.lease` no longer is what it is for.
+const LONGEST_LEASE: Duration = Duration::from_hours(1);
+
+/// Nobody has a month to pay.
+const LONGEST_WINDOW: Duration = Duration::from_hours(30 * 24);
 
 impl Settings {
     /// Reads `x_file` into `x` for every secret.
@@ -79,6 +85,13 @@ impl Settings {
                 "must be longer than broker.confirm_timeout, or a slow confirm loses the lease";
             problem(problems, "database.lease", why);
         }
+        if database.lease > LONGEST_LEASE {
+            problem(
+                problems,
+                "database.lease",
+                "must be at most 1h: a crashed pod's work waits for it",
+            );
+        }
         if database.retention.is_zero() {
             problem(problems, "database.retention", "must be longer than 0");
         }
@@ -124,8 +137,9 @@ impl TenantSettings {
             let why = "`client_secret` or `client_secret_file` is required";
             problem(problems, &format!("{path}.client_secret"), why);
         }
-        if self.payments.window.is_zero() {
-            problem(problems, &format!("{path}.payments.window"), "must be longer than 0");
+        if self.payments.window.is_zero() || self.payments.window > LONGEST_WINDOW {
+            let path = format!("{path}.payments.window");
+            problem(problems, &path, "must be longer than 0 and at most 30 days");
         }
     }
 }

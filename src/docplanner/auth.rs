@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Url};
 use serde::Deserialize;
 
-use super::{ApiError, client::classify, single_flight::SingleFlight};
-use crate::config::Secret;
+use super::{ApiError, answer::classify, single_flight::SingleFlight};
+use crate::{clock::Clock, private::Secret};
 
 /// A token is renewed this long before it expires, so that it does not expire on its way.
 const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(30);
@@ -15,12 +15,16 @@ const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(30);
 /// day); the shorter one costs a request, the longer one a refusal.
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 
+/// A token that claims to live longer is renewed after this all the same.
+const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
+
 /// The tokens of one API client.
 pub(super) struct TokenSource {
     http: Client,
     url: Url,
     client_id: String,
     client_secret: Secret,
+    clock: Clock,
     flight: SingleFlight<Token, ApiError>,
 }
 
@@ -38,8 +42,14 @@ struct TokenAnswer {
 }
 
 impl TokenSource {
-    pub(super) fn new(http: Client, url: Url, client_id: String, client_secret: Secret) -> Self {
-        Self { http, url, client_id, client_secret, flight: SingleFlight::default() }
+    pub(super) fn new(
+        http: Client,
+        url: Url,
+        client_id: String,
+        client_secret: Secret,
+        clock: Clock,
+    ) -> Self {
+        Self { http, url, client_id, client_secret, clock, flight: SingleFlight::default() }
     }
 
     /// A token that is good for now.
@@ -63,7 +73,7 @@ impl TokenSource {
             .form(&[("grant_type", "client_credentials"), ("scope", "integration")])
             .send()
             .await;
-        let body = match classify(answer).await {
+        let body = match classify(answer, self.clock).await {
             Ok(answer) => answer.body,
             // The token endpoint tells wrong credentials in several ways; all mean the same.
             Err(ApiError::Refused { .. } | ApiError::Unknown { .. }) => {
@@ -74,6 +84,7 @@ impl TokenSource {
         let answer: TokenAnswer =
             serde_json::from_slice(&body).map_err(|_| ApiError::Unreadable)?;
         let lifetime = answer.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
+        let lifetime = lifetime.min(LONGEST_LIFETIME);
         let renew_before = RENEW_BEFORE_EXPIRY.min(lifetime / 2);
         Ok(Token {
             access_token: answer.access_token,

@@ -86,19 +86,15 @@ impl Addresses for CachedAddresses {
             let answer = of_tenant.client.address(facility, doctor, address).await;
             slot.learn(answer, changes)
         });
-        match fetched.await {
-            Ok(()) => slot.known().facts.ok_or(ApiError::Unreadable),
-            Err(error) => match slot.known().instead_of(&error) {
-                Some(facts) => {
-                    self.metrics.flags_cache(tenant, "stale");
-                    Ok(facts)
-                }
-                None => {
-                    of_tenant.forget_if_unknown(address);
-                    Err(error)
-                }
-            },
+        let Err(error) = fetched.await else {
+            return slot.known().facts.ok_or(ApiError::Unreadable);
+        };
+        if let Some(facts) = slot.known().instead_of(&error) {
+            self.metrics.flags_cache(tenant, "stale");
+            return Ok(facts);
         }
+        of_tenant.forget_if_unknown(address);
+        Err(error)
     }
 
     fn expire(&self, tenant: &str, address_id: &str) {

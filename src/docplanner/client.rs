@@ -8,16 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use chrono::DateTime;
-use reqwest::{
-    Client, Response, StatusCode, Url,
-    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
-    redirect,
-};
+use reqwest::{Client, Url, redirect};
 use tokio::sync::Semaphore;
 
-use super::{ApiError, auth::TokenSource, model};
+use super::{
+    ApiError,
+    answer::{Answer, classify},
+    auth::TokenSource,
+    model,
+};
 use crate::{
     clock::Clock,
     config::Secret,
@@ -79,12 +78,6 @@ pub struct ApiClient {
     metrics: Arc<Metrics>,
 }
 
-/// A good answer.
-pub(super) struct Answer {
-    pub(super) body: Bytes,
-    headers: HeaderMap,
-}
-
 impl ApiClient {
     /// A client; nothing is requested yet.
     ///
@@ -109,6 +102,7 @@ impl ApiClient {
             endpoint(&settings.base_url, &["oauth", "v2", "token"]),
             settings.client_id,
             settings.client_secret,
+            clock,
         );
         Ok(Self {
             tenant: settings.tenant,
@@ -211,7 +205,7 @@ impl ApiClient {
             "address",
             result.as_ref().map_or_else(ApiError::label, |_| "ok"),
         );
-        if let Some(wait) = self.asked_to_pause(&result) {
+        if let Some(wait) = asked_to_pause(&result) {
             self.pause(wait);
         }
         result
@@ -229,10 +223,10 @@ impl ApiClient {
                 )
                 .send()
         };
-        match classify(request(&token).await).await {
+        match classify(request(&token).await, self.clock).await {
             Err(ApiError::Unauthorized) => {
                 let token = self.tokens.renewed(&token).await?;
-                classify(request(&token).await).await
+                classify(request(&token).await, self.clock).await
             }
             answered => answered,
         }
@@ -251,75 +245,16 @@ impl ApiClient {
             *until = Some(Instant::now() + wait);
         }
     }
+}
 
-    /// How long the API wants to be left alone after this answer: a 429 that says for how long, or
-    /// an answer that was the last one within the limit.
-    fn asked_to_pause(&self, result: &Result<Answer, ApiError>) -> Option<Duration> {
-        match result {
-            Err(ApiError::RateLimited { wait }) => *wait,
-            Err(_) => None,
-            Ok(answer) => {
-                let remaining = header(&answer.headers, "x-ratelimit-remaining")?;
-                (remaining.trim() == "0").then(|| rate_limit_reset(&answer.headers, self.clock))?
-            }
-        }
+/// How long the API wants to be left alone after this answer: a 429 that says for how long, or
+/// an answer that was the last one within the limit.
+fn asked_to_pause(result: &Result<Answer, ApiError>) -> Option<Duration> {
+    match result {
+        Err(ApiError::RateLimited { wait }) => *wait,
+        Err(_) => None,
+        Ok(answer) => answer.last_one_until_reset,
     }
-}
-
-/// Sorts an answer into what to do about it.
-pub(super) async fn classify(answer: reqwest::Result<Response>) -> Result<Answer, ApiError> {
-    let response = answer.map_err(|e| unreachable(&e))?;
-    let status = response.status();
-    let headers = response.headers().clone();
-    let body = response.bytes().await.map_err(|e| unreachable(&e))?;
-    let html = header(&headers, CONTENT_TYPE.as_str()).is_some_and(|t| t.contains("text/html"))
-        || body.trim_ascii_start().starts_with(b"<");
-    let code = status.as_u16();
-    match status {
-        _ if status.is_server_error() || status.is_redirection() => {
-            Err(ApiError::Failed { status: code })
-        }
-        StatusCode::TOO_MANY_REQUESTS => Err(ApiError::RateLimited { wait: wait_of(&headers) }),
-        StatusCode::METHOD_NOT_ALLOWED => Err(ApiError::Firewall { status: code }),
-        _ if html => Err(ApiError::Firewall { status: code }),
-        StatusCode::UNAUTHORIZED => Err(ApiError::Unauthorized),
-        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Err(ApiError::Unknown { status: code }),
-        StatusCode::REQUEST_TIMEOUT => Err(ApiError::Failed { status: code }),
-        _ if status.is_success() => Ok(Answer { body, headers }),
-        _ => Err(ApiError::Refused { status: code }),
-    }
-}
-
-/// The cause as a fixed phrase: the error's own text holds the URL.
-fn unreachable(error: &reqwest::Error) -> ApiError {
-    ApiError::Unreachable(if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "the connection broke"
-    })
-}
-
-/// `Retry-After` in seconds or as a date, else `X-RateLimit-Reset`.
-fn wait_of(headers: &HeaderMap) -> Option<Duration> {
-    let retry_after = header(headers, RETRY_AFTER.as_str()).and_then(|text| {
-        text.trim().parse().map(Duration::from_secs).ok().or_else(|| {
-            let at = DateTime::parse_from_rfc2822(text).ok()?;
-            (at.to_utc() - crate::clock::system()).to_std().ok()
-        })
-    });
-    retry_after.or_else(|| rate_limit_reset(headers, crate::clock::system))
-}
-
-/// `X-RateLimit-Reset` is a date (API reference, "Rate limits"), not a number of seconds.
-fn rate_limit_reset(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
-    let at = DateTime::parse_from_rfc3339(header(headers, "x-ratelimit-reset")?.trim()).ok()?;
-    (at.to_utc() - clock()).to_std().ok()
-}
-
-fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
 }
 
 /// A path below the base URL. Ids come from notifications, so each is escaped as one segment.

@@ -2,12 +2,10 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use deadpool_postgres::Object;
-use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::{Claim, Closing, Inbox, Lease, batch::Batcher};
@@ -75,7 +73,6 @@ struct ClaimQuestion {
     key: Uuid,
     content: Uuid,
     holder: Uuid,
-    asked_at: Instant,
 }
 
 struct CloseQuestion {
@@ -85,33 +82,33 @@ struct CloseQuestion {
 }
 
 impl PostgresInbox {
-    /// An inbox over a database. Its two batching tasks run on `tasks` and end when it is dropped.
-    #[must_use]
-    pub fn new(database: &Database, lease_for: Duration, tasks: &TaskTracker) -> Self {
-        let database = Arc::new(database.clone());
-        let for_claims = Arc::clone(&database);
-        let (claims, task) = Batcher::new(BATCH_BOUND, move |batch| {
-            let database = Arc::clone(&for_claims);
+    /// An inbox over a database, and the task that has to run for it. The task ends when the inbox
+    /// is dropped and everything it was asked is answered.
+    pub fn new(
+        database: &Database,
+        lease_for: Duration,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
+        let for_claims = database.clone();
+        let (claims, claiming) = Batcher::new(BATCH_BOUND, move |batch| {
+            let database = for_claims.clone();
             async move { database.until_answered(&ClaimBatch { batch, lease_for }).await }
         });
-        tasks.spawn(task);
-        let (closings, task) = Batcher::new(BATCH_BOUND, move |batch| {
-            let database = Arc::clone(&database);
+        let for_closings = database.clone();
+        let (closings, closing) = Batcher::new(BATCH_BOUND, move |batch| {
+            let database = for_closings.clone();
             async move { database.until_answered(&CloseBatch(batch)).await }
         });
-        tasks.spawn(task);
-        Self { claims, closings }
+        let task = async move {
+            tokio::join!(claiming, closing);
+        };
+        (Self { claims, closings }, task)
     }
 }
 
 impl Inbox for PostgresInbox {
     async fn claim(&self, key: &IdempotencyKey, content: Content) -> Claim {
-        let question = ClaimQuestion {
-            key: key.uuid(),
-            content: content.uuid(),
-            holder: Uuid::new_v4(),
-            asked_at: Instant::now(),
-        };
+        let question =
+            ClaimQuestion { key: key.uuid(), content: content.uuid(), holder: Uuid::new_v4() };
         self.claims.ask(question).await.unwrap_or(Claim::Held)
     }
 
@@ -129,6 +126,7 @@ struct ClaimBatch {
 }
 
 /// What the statement tells of one key.
+#[derive(Clone, Copy)]
 struct Told {
     lease: Option<i32>,
     conflict: bool,
@@ -148,6 +146,8 @@ impl Statement for ClaimBatch {
         let holders: Vec<Uuid> = first.iter().map(|question| question.holder).collect();
 
         let statement = client.prepare_cached(CLAIM).await?;
+        // From before the database looks at its own clock, and anew for each try.
+        let ends_at = Instant::now() + self.lease_for;
         let lease_secs = self.lease_for.as_secs_f64();
         let rows = client.query(&statement, &[&keys, &contents, &holders, &lease_secs]).await?;
         let mut told: HashMap<Uuid, Told> = rows
@@ -161,23 +161,17 @@ impl Statement for ClaimBatch {
         Ok(self
             .batch
             .iter()
-            .map(|question| self.claim(question, told.remove(&question.key)))
+            .map(|question| claim(question.key, told.remove(&question.key), ends_at))
             .collect())
     }
 }
 
-impl ClaimBatch {
-    fn claim(&self, question: &ClaimQuestion, told: Option<Told>) -> Claim {
-        match told {
-            Some(Told { lease: Some(number), .. }) => Claim::Acquired(Lease {
-                key: question.key,
-                number,
-                ends_at: question.asked_at + self.lease_for,
-            }),
-            Some(Told { conflict: true, .. }) => Claim::Conflict,
-            Some(Told { done: true, .. }) => Claim::Done,
-            Some(_) | None => Claim::Held,
-        }
+fn claim(key: Uuid, told: Option<Told>, ends_at: Instant) -> Claim {
+    match told {
+        Some(Told { lease: Some(number), .. }) => Claim::Acquired(Lease { key, number, ends_at }),
+        Some(Told { conflict: true, .. }) => Claim::Conflict,
+        Some(Told { done: true, .. }) => Claim::Done,
+        Some(_) | None => Claim::Held,
     }
 }
 

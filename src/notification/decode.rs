@@ -1,11 +1,14 @@
 //! From bytes to a [`Notification`]: the one place that knows the JSON.
 
-use chrono::{DateTime, NaiveDate};
 use serde_json::value::RawValue;
 
 use super::{
     Address, Booking, Break, Doctor, Facility, Fact, Insurance, Kind, Moment, Notification,
     Patient, PaymentChange, PaymentStatus, Place, Presence, Service,
+    values::{
+        MISSING, NOT_AN_OBJECT, date, flag, id, invalid, malformed, minutes, moment, number,
+        optional, required, text,
+    },
     wire::{self, Object, Scalar},
 };
 use crate::private::Private;
@@ -96,7 +99,7 @@ fn syntax(error: &serde_json::Error) -> String {
 fn data(raw: &RawValue) -> Result<wire::Data<'_>, DecodeError> {
     match serde_json::from_str::<Object<wire::Data<'_>>>(raw.get()) {
         Ok(Object::Present(data)) => Ok(data),
-        Ok(Object::Absent | Object::NotAnObject) => Err(invalid("data", NOT_AN_OBJECT)),
+        Ok(Object::Absent | Object::SomethingElse) => Err(invalid("data", NOT_AN_OBJECT)),
         Err(error) => Err(malformed(format!("data: {error}"))),
     }
 }
@@ -231,7 +234,7 @@ fn service(wire: &wire::Service<'_>, path: &str) -> Result<Service, DecodeError>
         is_default: flag(&wire.is_default, &at("is_default"))?,
         is_visible: flag(&wire.is_visible, &at("is_visible"))?,
         description: text(&wire.description),
-        dictionary_id: text(&wire.service_id),
+        dictionary_id: text(&wire.dictionary_id),
     })
 }
 
@@ -294,118 +297,4 @@ fn calendar_break(wire: &Object<wire::Break<'_>>) -> Result<Break, DecodeError> 
         since: moment(&wire.since, "data.break.since")?,
         till: moment(&wire.till, "data.break.till")?,
     })
-}
-
-// === single values ===
-
-const MISSING: &str = "is missing";
-const NOT_AN_OBJECT: &str = "expected an object";
-
-fn malformed(problem: impl Into<String>) -> DecodeError {
-    DecodeError::Malformed(problem.into())
-}
-
-fn invalid(field: impl Into<String>, problem: &'static str) -> DecodeError {
-    DecodeError::Invalid { field: field.into(), problem }
-}
-
-fn required<'o, T>(object: &'o Object<T>, path: &str) -> Result<&'o T, DecodeError> {
-    optional(object, path)?.ok_or_else(|| invalid(path, MISSING))
-}
-
-fn optional<'o, T>(object: &'o Object<T>, path: &str) -> Result<Option<&'o T>, DecodeError> {
-    match object {
-        Object::Present(value) => Ok(Some(value)),
-        Object::Absent => Ok(None),
-        Object::NotAnObject => Err(invalid(path, NOT_AN_OBJECT)),
-    }
-}
-
-/// An id: a string since version 1.0.1 of the API, an integer before.
-fn id(value: &Scalar<'_>, path: &str) -> Result<String, DecodeError> {
-    match value {
-        Scalar::Text(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
-        Scalar::Number(number) => Ok(number.to_string()),
-        Scalar::Absent | Scalar::Text(_) => Err(invalid(path, MISSING)),
-        Scalar::Bool(_) | Scalar::Structure => Err(invalid(path, "expected a string or a number")),
-    }
-}
-
-/// Free text, or a number that stands for it. Anything else says nothing and is left out.
-fn text(value: &Scalar<'_>) -> Option<String> {
-    match value {
-        Scalar::Text(text) => Some(text.to_string()),
-        Scalar::Number(number) => Some(number.to_string()),
-        Scalar::Absent | Scalar::Bool(_) | Scalar::Structure => None,
-    }
-}
-
-fn flag(value: &Scalar<'_>, path: &str) -> Result<Option<bool>, DecodeError> {
-    match value {
-        Scalar::Absent => Ok(None),
-        Scalar::Bool(flag) => Ok(Some(*flag)),
-        Scalar::Number(number) if number.as_u64() == Some(0) => Ok(Some(false)),
-        Scalar::Number(number) if number.as_u64() == Some(1) => Ok(Some(true)),
-        Scalar::Text(text) => match text.as_ref() {
-            "true" | "1" => Ok(Some(true)),
-            "false" | "0" => Ok(Some(false)),
-            other if is_null(other) => Ok(None),
-            _ => Err(invalid(path, "expected true or false")),
-        },
-        Scalar::Number(_) | Scalar::Structure => Err(invalid(path, "expected true or false")),
-    }
-}
-
-fn number(value: &Scalar<'_>, path: &str) -> Result<Option<serde_json::Number>, DecodeError> {
-    match value {
-        Scalar::Absent => Ok(None),
-        Scalar::Number(number) => Ok(Some(number.clone())),
-        Scalar::Text(text) if is_null(text) => Ok(None),
-        Scalar::Text(text) => {
-            text.trim().parse().map(Some).map_err(|_| invalid(path, "expected a number"))
-        }
-        Scalar::Bool(_) | Scalar::Structure => Err(invalid(path, "expected a number")),
-    }
-}
-
-fn minutes(value: &Scalar<'_>, path: &str) -> Result<Option<u32>, DecodeError> {
-    let Some(number) = number(value, path)? else { return Ok(None) };
-    number
-        .as_u64()
-        .and_then(|minutes| u32::try_from(minutes).ok())
-        .map(Some)
-        .ok_or_else(|| invalid(path, "expected a whole number of minutes"))
-}
-
-/// ISO 8601 with an offset; the older guide writes it without the colon (`+0200`).
-fn moment(value: &Scalar<'_>, path: &str) -> Result<Option<Moment>, DecodeError> {
-    match value {
-        Scalar::Absent => Ok(None),
-        Scalar::Text(text) if is_null(text) => Ok(None),
-        Scalar::Text(text) => DateTime::parse_from_rfc3339(text)
-            .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
-            .map(Some)
-            .map_err(|_| invalid(path, "not a date-time such as 2021-05-26T16:00:00+01:00")),
-        Scalar::Number(_) | Scalar::Bool(_) | Scalar::Structure => {
-            Err(invalid(path, "expected a date-time such as 2021-05-26T16:00:00+01:00"))
-        }
-    }
-}
-
-fn date(value: &Scalar<'_>, path: &str) -> Result<Option<NaiveDate>, DecodeError> {
-    match value {
-        Scalar::Absent => Ok(None),
-        Scalar::Text(text) if is_null(text) => Ok(None),
-        Scalar::Text(text) => NaiveDate::parse_from_str(text, "%Y-%m-%d")
-            .map(Some)
-            .map_err(|_| invalid(path, "not a date of the form YYYY-MM-DD")),
-        Scalar::Number(_) | Scalar::Bool(_) | Scalar::Structure => {
-            Err(invalid(path, "expected a date of the form YYYY-MM-DD"))
-        }
-    }
-}
-
-/// The API's own example of a payment notification writes `"canceled_at": "null,"`.
-fn is_null(text: &str) -> bool {
-    matches!(text.trim(), "" | "null" | "null,")
 }

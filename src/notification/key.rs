@@ -9,6 +9,8 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::private::Private;
+
 use super::{Booking, Break, Fact, Moment, Notification, PaymentChange, Service};
 
 /// Identity of a fact within a tenant: equal for a redelivery, for the same notification by push and by
@@ -173,9 +175,9 @@ impl ContentDigest {
         self.put(booking.booked_by.as_deref());
         self.put(booking.canceled_by.as_deref());
         self.service(booking.service.as_ref());
-        self.put(booking.comment.as_ref().map(|c| c.expose()));
+        self.put(booking.comment.as_ref().map(Private::expose));
         self.put(Some(booking.visit_payment.unwrap_or(false).to_string()));
-        self.put(booking.videocall_url.as_ref().map(|u| u.expose()));
+        self.put(booking.videocall_url.as_ref().map(Private::expose));
         if let Some(insurance) = &booking.insurance {
             self.put(insurance.id.as_deref());
             self.put(insurance.plan_id.as_deref());
@@ -188,7 +190,7 @@ impl ContentDigest {
                 &patient.gender,
                 &patient.insurance_number,
             ] {
-                self.put(field.as_ref().map(|f| f.expose()));
+                self.put(field.as_ref().map(Private::expose));
             }
             // As a JSON number, a phone has lost its plus and a national id its leading zeros.
             self.put(patient.phone.as_ref().map(|p| p.expose().trim_start_matches('+')));

@@ -27,7 +27,7 @@ pub(super) enum Object<T> {
     #[default]
     Absent,
     Present(T),
-    NotAnObject,
+    SomethingElse,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,7 +106,8 @@ pub(super) struct Service<'a> {
     pub(super) is_default: Scalar<'a>,
     pub(super) is_visible: Scalar<'a>,
     pub(super) description: Scalar<'a>,
-    pub(super) service_id: Scalar<'a>,
+    #[serde(rename = "service_id")]
+    pub(super) dictionary_id: Scalar<'a>,
     pub(super) visit_payment: Scalar<'a>,
 }
 
@@ -230,29 +231,29 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Object::NotAnObject)
+        Ok(Object::SomethingElse)
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Object::NotAnObject)
+        Ok(Object::SomethingElse)
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Object::NotAnObject)
+        Ok(Object::SomethingElse)
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Object::NotAnObject)
+        Ok(Object::SomethingElse)
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(if value.is_empty() { Object::Absent } else { Object::NotAnObject })
+        Ok(if value.is_empty() { Object::Absent } else { Object::SomethingElse })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut object = Object::Absent;
         while seq.next_element::<IgnoredAny>()?.is_some() {
-            object = Object::NotAnObject;
+            object = Object::SomethingElse;
         }
         Ok(object)
     }

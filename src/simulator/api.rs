@@ -34,6 +34,8 @@ pub use rate_limit::RateLimit;
 use super::world::World;
 use auth::Tokens;
 use connection::{Acceptor, Tear};
+use faults::Faults;
+use log::Log;
 use rate_limit::Limiter;
 use server::Shared;
 
@@ -44,6 +46,7 @@ mod connection;
 mod control;
 mod dialect;
 mod fault;
+mod faults;
 mod handle;
 mod log;
 mod operation;
@@ -155,8 +158,8 @@ fn shared(options: Options) -> Shared {
         dialect: RwLock::new(dialect),
         tokens: Mutex::new(Tokens::new(clients, token_lifetime, seed)),
         limiter: Mutex::new(Limiter::new(rate_limit)),
-        faults: fault::Faults::new(seed),
-        log: log::Log::new(),
+        faults: Faults::new(seed),
+        log: Log::new(),
         stop: CancellationToken::new(),
     }
 }

@@ -15,8 +15,9 @@ use serde::Serialize;
 
 mod country;
 mod generate;
+mod make;
 mod model;
-mod names;
+pub(super) mod names;
 
 /// Everything the API can be asked about.
 #[derive(Debug, Clone, PartialEq, Serialize)]

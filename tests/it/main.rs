@@ -3,9 +3,15 @@
 
 mod support;
 
+mod api_faults;
+mod architecture;
 mod bad_input;
 mod canary;
 mod cli;
+mod crashes;
 mod dialects;
+mod drain;
+mod duplicates;
 mod happy_path;
 mod kinds;
+mod poison;

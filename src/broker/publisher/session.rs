@@ -126,6 +126,11 @@ impl Session {
         }
     }
 
+    /// Whether the broker takes nothing at the moment.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
     /// Whether the channel worked at all.
     pub(super) fn confirmed_any(&self) -> bool {
         self.confirmed_any

@@ -5,6 +5,7 @@
 pub mod broker;
 pub mod clinic;
 pub mod golden;
+pub mod many;
 pub mod proxy;
 pub mod servers;
 pub mod worker;
@@ -127,6 +128,10 @@ impl Story {
     /// The settings file of a worker, written anew.
     pub fn config_file(&self) -> PathBuf {
         self.settings.write(&self.folder)
+    }
+
+    pub fn database(&self) -> &str {
+        &self.database
     }
 
     pub fn vhost(&self) -> &str {

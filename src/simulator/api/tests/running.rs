@@ -156,3 +156,27 @@ async fn the_control_sets_faults_and_changes_the_world() {
     assert_eq!(world["addresses"]["410151"]["is_online_only"], false);
     assert_eq!(docplanner.count("/_simulator"), 0);
 }
+
+/// Not a benchmark: it fails only when something is wrong by an order of magnitude.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_serves_many_at_once() {
+    let (docplanner, reader) = start(Dialect::spec()).await;
+    let reader = Arc::new(reader);
+    let ask = |_| {
+        let reader = Arc::clone(&reader);
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                assert_eq!(reader.status(ADDRESS).await, 200);
+            }
+        })
+    };
+
+    let started = std::time::Instant::now();
+    for task in (0..20).map(ask).collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+
+    eprintln!("2000 requests in {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(docplanner.count(ADDRESS), 2000);
+}

@@ -1,0 +1,91 @@
+//! What the API's answers mean: the one place that reads statuses and headers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta};
+use reqwest::{
+    Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+};
+
+use super::ApiError;
+use crate::clock::Clock;
+
+/// A good answer.
+pub(super) struct Answer {
+    pub(super) body: Bytes,
+    /// It was the last one within the rate limit: how long until the next one is allowed.
+    pub(super) last_one_until_reset: Option<Duration>,
+}
+
+/// Sorts an answer into what to do about it.
+pub(super) async fn classify(
+    answer: reqwest::Result<Response>,
+    clock: Clock,
+) -> Result<Answer, ApiError> {
+    let response = answer.map_err(|e| unreachable(&e))?;
+    let status = response.status();
+    let headers = response.headers().clone();
+    let body = response.bytes().await.map_err(|e| unreachable(&e))?;
+    let html = header(&headers, CONTENT_TYPE.as_str()).is_some_and(|t| t.contains("text/html"))
+        || body.trim_ascii_start().starts_with(b"<");
+    let code = status.as_u16();
+    match status {
+        _ if status.is_server_error() || status.is_redirection() => {
+            Err(ApiError::Failed { status: code })
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            Err(ApiError::RateLimited { wait: wait_of(&headers, clock) })
+        }
+        StatusCode::METHOD_NOT_ALLOWED => Err(ApiError::Firewall { status: code }),
+        _ if html => Err(ApiError::Firewall { status: code }),
+        StatusCode::UNAUTHORIZED => Err(ApiError::Unauthorized),
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Err(ApiError::Unknown { status: code }),
+        StatusCode::REQUEST_TIMEOUT => Err(ApiError::Failed { status: code }),
+        _ if status.is_success() => {
+            let is_last =
+                header(&headers, "x-ratelimit-remaining").is_some_and(|n| n.trim() == "0");
+            let reset = rate_limit_reset(&headers, clock);
+            Ok(Answer { body, last_one_until_reset: reset.filter(|_| is_last) })
+        }
+        _ => Err(ApiError::Refused { status: code }),
+    }
+}
+
+/// The cause as a fixed phrase: the error's own text holds the URL.
+fn unreachable(error: &reqwest::Error) -> ApiError {
+    ApiError::Unreachable(if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "the connection broke"
+    })
+}
+
+/// No wait that the API asks for is longer: a nonsensical one must not stop a tenant for good.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// `Retry-After` in seconds or as a date, else `X-RateLimit-Reset`.
+fn wait_of(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
+    let retry_after = header(headers, RETRY_AFTER.as_str()).and_then(|text| {
+        text.trim().parse().map(Duration::from_secs).ok().or_else(|| {
+            let at = DateTime::parse_from_rfc2822(text).ok()?;
+            (at.to_utc() - clock()).to_std().ok()
+        })
+    });
+    retry_after.map(|wait| wait.min(LONGEST_WAIT)).or_else(|| rate_limit_reset(headers, clock))
+}
+
+/// `X-RateLimit-Reset` is a date (API reference, "Rate limits"), not a number of seconds. It is told
+/// in whole ones, so the limit may hold until the end of that second.
+fn rate_limit_reset(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
+    let at = DateTime::parse_from_rfc3339(header(headers, "x-ratelimit-reset")?.trim()).ok()?;
+    let wait = at.to_utc() + TimeDelta::seconds(1) - clock();
+    Some(wait.to_std().ok()?.min(LONGEST_WAIT))
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -300,5 +300,5 @@ fn durations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Duration>
 
 fn parse_duration<E: serde::de::Error>(text: &str) -> Result<Duration, E> {
     humantime::parse_duration(text)
-        .map_err(|_| E::custom(format!("{text:?} is not a duration such as \"90m\" or \"500ms\"")))
+        .map_err(|_| E::custom("not a duration such as \"90m\" or \"500ms\""))
 }

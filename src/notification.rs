@@ -398,3 +398,37 @@ impl From<PaymentStatus> for String {
         status.as_str().to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_known_by_its_name_and_by_nothing_like_it() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_name(kind.name()), kind);
+        }
+        assert_eq!(Kind::from_name("booking-cancelled"), Kind::BookingCanceled);
+        for unknown in ["", "Slot-Booked", " slot-booked", "slot_booked", "slot-booked2", "slots"] {
+            assert_eq!(Kind::from_name(unknown), Kind::Unrecognized, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn a_payment_status_is_the_same_word_in_every_vocabulary() {
+        for (word, read) in [
+            ("paid", "paid"),
+            ("successful", "paid"),
+            ("PAID", "paid"),
+            ("not-paid", "not_paid"),
+            ("not_paid", "not_paid"),
+            ("waiting_for_confirmation", "waiting_for_confirmation"),
+            ("refunded", "refunded"),
+            ("charged_back", "charged_back"),
+            ("charged-back", "charged_back"),
+            ("Half-Paid", "half_paid"),
+        ] {
+            assert_eq!(PaymentStatus::from(word).as_str(), read, "{word}");
+        }
+    }
+}

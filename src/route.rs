@@ -33,3 +33,44 @@ pub fn default_queue(facts: &AddressFacts) -> &'static str {
         (Modality::Unknown, _) | (_, PaymentClass::Unknown) => "partner.unclassified",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        normalize::{TenantProfile, normalize},
+        notification::Notification,
+    };
+
+    /// What is known of the address, the two words of the routing key, and the queue.
+    const ROUTES: [(Option<bool>, Option<bool>, &str, &str); 9] = [
+        (Some(false), Some(false), "onsite.no_payment", "partner.onsite"),
+        (Some(false), Some(true), "onsite.payment", "partner.onsite.payment"),
+        (Some(true), Some(false), "online.no_payment", "partner.online"),
+        (Some(true), Some(true), "online.payment", "partner.online.payment"),
+        (None, Some(false), "unknown.no_payment", "partner.unclassified"),
+        (None, Some(true), "unknown.payment", "partner.unclassified"),
+        (Some(false), None, "onsite.unknown", "partner.unclassified"),
+        (Some(true), None, "online.unknown", "partner.unclassified"),
+        (None, None, "unknown.unknown", "partner.unclassified"),
+    ];
+
+    #[test]
+    fn an_event_is_routed_by_tenant_flags_and_kind() {
+        let body = br#"{"name": "break-removed", "data": {"facility": {"id": 1},
+            "doctor": {"id": 2}, "address": {"id": 3}, "break": {"id": 4}}}"#;
+        let notification = Notification::decode(body).unwrap();
+        let tenant = TenantProfile {
+            id: "acme".into(),
+            domain: "znanylekarz.pl".into(),
+            payment_window: chrono::TimeDelta::zero(),
+        };
+        for (online_only, visit_payment, words, queue) in ROUTES {
+            let facts = AddressFacts { online_only, visit_payment, ..AddressFacts::default() };
+            let event = normalize(&notification, &notification.key("acme"), &facts, &tenant);
+            let key = routing_key(&event.unwrap(), &facts);
+            assert_eq!(key, format!("acme.{words}.break.removed"));
+            assert_eq!(default_queue(&facts), queue, "{key}");
+        }
+    }
+}

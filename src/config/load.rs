@@ -143,16 +143,24 @@ fn as_scalar(text: &str) -> Option<Value> {
     }
 }
 
+/// The deserializer's own messages quote the value, and what stands in the wrong place may be a
+/// secret: only what was expected is told.
 fn message(segments: &[Segment], error: &toml::de::Error) -> String {
     let message = error.message();
     if let Some(rest) = message.strip_prefix("unknown field ") {
         return unknown_key(rest);
     }
-    match segments.last() {
-        Some(Segment::Map { key }) if SECRET_KEYS.contains(&key.as_str()) => {
+    match (segments.last(), message.rsplit_once(", expected ")) {
+        (Some(Segment::Map { key }), _) if SECRET_KEYS.contains(&key.as_str()) => {
             "expected a string".to_owned()
         }
-        _ => message.to_owned(),
+        (_, Some((_, expected))) if expected.starts_with("struct ") => {
+            "expected a section with its keys".to_owned()
+        }
+        (_, Some((_, "u16"))) => "expected a whole number of 0 to 65535".to_owned(),
+        (_, Some((_, "usize"))) => "expected a whole number".to_owned(),
+        (_, Some((_, expected))) => format!("expected {expected}"),
+        (_, None) => message.to_owned(),
     }
 }
 

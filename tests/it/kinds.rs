@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use docplanner_worker::notification::Kind;
+use lapin::types::ShortString;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -122,14 +123,14 @@ async fn an_events_properties_tell_what_it_is_without_its_body() {
     let group = group().await;
     for (fixture, event) in &group.events {
         let (properties, body) = (&event.properties, &event.body);
-        let content_type = properties.content_type().as_ref().map(|t| t.as_str());
+        let content_type = properties.content_type().as_ref().map(ShortString::as_str);
         assert_eq!(content_type, Some("application/cloudevents+json; charset=utf-8"), "{fixture}");
         assert_eq!(*properties.delivery_mode(), Some(2), "{fixture}");
-        let id = properties.message_id().as_ref().map(|id| id.as_str());
+        let id = properties.message_id().as_ref().map(ShortString::as_str);
         assert_eq!(id, body["id"].as_str(), "{fixture}");
-        let event_type = properties.kind().as_ref().map(|kind| kind.as_str());
+        let event_type = properties.kind().as_ref().map(ShortString::as_str);
         assert_eq!(event_type, body["type"].as_str(), "{fixture}");
-        let app = properties.app_id().as_ref().map(|app| app.as_str());
+        let app = properties.app_id().as_ref().map(ShortString::as_str);
         assert_eq!(app, Some("docplanner-worker"), "{fixture}");
         let began = u64::try_from(group.began.timestamp()).unwrap();
         let published_at = properties.timestamp().unwrap();

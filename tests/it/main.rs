@@ -9,6 +9,8 @@ mod api_faults;
 mod architecture;
 mod bad_input;
 mod broker_outages;
+mod canary;
+mod cli;
 mod confirms;
 mod crashes;
 mod database_outages;

@@ -6,6 +6,15 @@ use serde_json::{Map, Value, json};
 
 use crate::support::golden::{fixture, names, notification};
 
+/// Fixtures of every shape: damage to the others would tell nothing more, and takes its time.
+const DAMAGED: [&str; 5] = [
+    "slot-booked",
+    "booking-moved",
+    "booking-payment-status-changed",
+    "presence-marked",
+    "waiting-list-joined",
+];
+
 /// Any JSON, a few levels deep.
 pub(super) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -52,8 +61,8 @@ fn any_name() -> impl Strategy<Value = String> {
 
 #[test]
 fn a_notification_cut_or_scratched_anywhere_is_read_or_refused_without_a_word_of_the_patient() {
-    for name in names("notifications") {
-        let (body, patients) = (fixture(&format!("notifications/{name}.json")), patients(&name));
+    for name in DAMAGED {
+        let (body, patients) = (fixture(&format!("notifications/{name}.json")), patients(name));
         for at in 0..body.len() {
             assert_discreet(&body.as_bytes()[..at], &patients);
             for scratch in [b'"', b'0'] {
@@ -67,8 +76,8 @@ fn a_notification_cut_or_scratched_anywhere_is_read_or_refused_without_a_word_of
 
 #[test]
 fn a_patients_value_in_any_other_place_is_read_or_refused_without_a_word_of_it() {
-    for name in names("notifications") {
-        let (original, patients) = (notification(&name), patients(&name));
+    for name in DAMAGED {
+        let (original, patients) = (notification(name), patients(name));
         for patient in &patients {
             for value in [json!(patient), json!([patient]), json!({ patient: patient })] {
                 for place in places(&original) {

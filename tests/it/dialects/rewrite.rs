@@ -5,20 +5,36 @@ use serde_json::{Map, Value, json};
 
 use super::nonsense::any_json;
 
-/// The dialects differ in these ways, each independent of the others.
+/// A dialect: how it differs from the fixtures'.
 #[derive(Debug, Clone)]
 pub(super) struct Dialect {
-    ids_as_numbers: bool,
-    phone_and_nin_as_numbers: bool,
-    duration_as_text: bool,
-    payment_in_service: bool,
-    links: bool,
-    offsets_without_colon: bool,
-    double_l: bool,
+    ways: Vec<Way>,
     nothing: Nothing,
     /// Put into the object of this number, and what.
     unknown_fields: Vec<(usize, Value)>,
 }
+
+/// The ways that dialects differ in, each independent of the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    IdsAsNumbers,
+    PhoneAndNinAsNumbers,
+    DurationAsText,
+    PaymentInService,
+    Links,
+    OffsetsWithoutColon,
+    DoubleL,
+}
+
+const WAYS: [Way; 7] = [
+    Way::IdsAsNumbers,
+    Way::PhoneAndNinAsNumbers,
+    Way::DurationAsText,
+    Way::PaymentInService,
+    Way::Links,
+    Way::OffsetsWithoutColon,
+    Way::DoubleL,
+];
 
 /// How a dialect says that an optional field has no value.
 #[derive(Debug, Clone, Copy)]
@@ -51,38 +67,26 @@ impl Dialect {
     pub(super) fn any() -> impl Strategy<Value = Self> {
         let nothing = prop_oneof![Just(Nothing::Absent), Just(Nothing::Null), Just(Nothing::Empty)];
         let unknown_fields = prop::collection::vec((0..8_usize, any_json()), 0..4);
-        (any::<[bool; 7]>(), nothing, unknown_fields).prop_map(|(ways, nothing, unknown_fields)| {
-            let [
-                ids_as_numbers,
-                phone_and_nin_as_numbers,
-                duration_as_text,
-                payment_in_service,
-                links,
-                offsets_without_colon,
-                double_l,
-            ] = ways;
-            Self {
-                ids_as_numbers,
-                phone_and_nin_as_numbers,
-                duration_as_text,
-                payment_in_service,
-                links,
-                offsets_without_colon,
-                double_l,
-                nothing,
-                unknown_fields,
-            }
+        let ways = prop::sample::subsequence(WAYS.to_vec(), 0..=WAYS.len());
+        (ways, nothing, unknown_fields).prop_map(|(ways, nothing, unknown_fields)| Self {
+            ways,
+            nothing,
+            unknown_fields,
         })
+    }
+
+    fn has(&self, way: Way) -> bool {
+        self.ways.contains(&way)
     }
 
     /// The notification as this dialect puts it.
     pub(super) fn rewrite(&self, notification: &Value) -> Value {
         let mut rewritten = notification.clone();
-        if self.double_l && rewritten["name"] == "booking-canceled" {
+        if self.has(Way::DoubleL) && rewritten["name"] == "booking-canceled" {
             rewritten["name"] = "booking-cancelled".into();
         }
         for_each_object(&mut rewritten, &mut |object| self.rewrite_object(object));
-        if self.links {
+        if self.has(Way::Links) {
             for part in ["facility", "doctor", "address"] {
                 let href = format!("/api/v3/integration/{part}");
                 rewritten["data"][part]["_links"] =
@@ -102,20 +106,20 @@ impl Dialect {
     }
 
     fn rewrite_object(&self, object: &mut Map<String, Value>) {
-        if self.payment_in_service {
+        if self.has(Way::PaymentInService) {
             move_payment_into_service(object);
         }
         self.say_nothing(object);
         for (key, value) in object {
-            if self.ids_as_numbers && key == "id"
-                || self.phone_and_nin_as_numbers && matches!(key.as_str(), "phone" | "nin")
+            if self.has(Way::IdsAsNumbers) && key == "id"
+                || self.has(Way::PhoneAndNinAsNumbers) && matches!(key.as_str(), "phone" | "nin")
             {
                 as_number(value);
             }
-            if self.duration_as_text && key == "duration" {
+            if self.has(Way::DurationAsText) && key == "duration" {
                 *value = value.to_string().trim_matches('"').into();
             }
-            if self.offsets_without_colon && key.ends_with("_at") {
+            if self.has(Way::OffsetsWithoutColon) && key.ends_with("_at") {
                 without_colon(value);
             }
         }

@@ -57,8 +57,11 @@ pub struct Settings {
     pub database: Vec<String>,
     /// Lines of the tenant `acme`.
     pub tenant: Vec<String>,
+    /// Its client secret.
+    pub client_secret: String,
     /// Whole sections after it.
     pub more: String,
+    pub log_level: &'static str,
     base_url: String,
 }
 
@@ -86,7 +89,9 @@ impl Story {
             broker: vec![r#"retry_delays = ["200ms", "400ms"]"#.into()],
             database: vec![],
             tenant: vec![],
+            client_secret: "secret".into(),
             more: String::new(),
+            log_level: "debug",
             base_url: docplanner.base_url(),
         };
         let folder = std::env::temp_dir().join(format!("docplanner-worker-{name}"));
@@ -197,13 +202,14 @@ impl Settings {
             .unwrap();
         let database = self.database.join("\n");
         writeln!(text, "[database]\nurl = {:?}\n{database}\n", self.database_url).unwrap();
-        writeln!(text, "[http]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"debug\"\n").unwrap();
+        writeln!(text, "[http]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = {:?}\n", self.log_level)
+            .unwrap();
         let tenant = self.tenant.join("\n");
         writeln!(
             text,
             "[[tenants]]\nid = \"acme\"\ndomain = \"znanylekarz.pl\"\nbase_url = {:?}\n\
-             client_id = \"demo\"\nclient_secret = \"secret\"\n{tenant}\n{}",
-            self.base_url, self.more
+             client_id = \"demo\"\nclient_secret = {:?}\n{tenant}\n{}",
+            self.base_url, self.client_secret, self.more
         )
         .unwrap();
         let file = folder.join("worker.toml");

@@ -188,9 +188,15 @@ pub struct Ran {
 
 /// Runs the worker's binary to its end.
 pub async fn run(arguments: &[&str], stdin: &str) -> Ran {
+    run_with(&[], arguments, stdin).await
+}
+
+/// The same with environment variables.
+pub async fn run_with(variables: &[(&str, &str)], arguments: &[&str], stdin: &str) -> Ran {
     use tokio::io::AsyncWriteExt;
     let mut child = Command::new(BINARY)
         .args(arguments)
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,0 +1,123 @@
+//! The commands as a person and a script see them.
+
+mod check;
+mod explain;
+mod migrate;
+mod topology;
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{
+    Story,
+    golden::assert_golden,
+    worker::{Ran, run, run_with},
+};
+
+const COMMANDS: [&[&str]; 6] = [
+    &["run"],
+    &["migrate"],
+    &["check"],
+    &["topology", "declare"],
+    &["topology", "export"],
+    &["explain", "-"],
+];
+
+#[tokio::test]
+async fn help_tells_what_each_command_does_and_takes() {
+    let mut help = Vec::new();
+    for command in [&[][..], &["topology"]].iter().chain(&COMMANDS) {
+        let words = command.iter().copied().filter(|word| *word != "-").chain(["--help"]);
+        let words: Vec<&str> = words.collect();
+        let ran = run(&words, "").await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{words:?}");
+        help.push(format!("$ docplanner-worker {}", words.join(" ")));
+        help.extend(ran.stdout.lines().map(|line| line.trim_end().to_owned()));
+        help.push(String::new());
+    }
+    assert_golden("cli/help.txt", &help.join("\n"));
+}
+
+#[tokio::test]
+async fn the_version_is_told() {
+    let ran = run(&["--version"], "").await;
+    assert_eq!(ran.code, 0);
+    assert_eq!(ran.stdout, concat!("docplanner-worker ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[tokio::test]
+async fn wrong_usage_exits_with_2_and_tells_on_stderr() {
+    let cases: [&[&str]; 8] = [
+        &[],
+        &["walk"],
+        &["topology"],
+        &["topology", "destroy"],
+        &["explain"],
+        &["run", "--walk"],
+        &["check", "--output", "xml"],
+        &["migrate", "--config"],
+    ];
+    for arguments in cases {
+        let ran = run(arguments, "").await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.stderr.contains("--help") || ran.stderr.contains("Usage: "), "{}", ran.stderr);
+    }
+}
+
+#[tokio::test]
+async fn every_command_refuses_wrong_settings_with_2() {
+    let folder = scratch("refused");
+    let broken = write(&folder, "broken.toml", "[broker]\nprefetch = 0\n");
+    let missing = folder.join("missing.toml");
+    for command in COMMANDS {
+        let ran = with_config(command, &broken, "{}").await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{command:?}");
+        assert!(ran.stderr.contains("broker.prefetch: must be at least 1"), "{}", ran.stderr);
+
+        let ran = with_config(command, &missing, "{}").await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{command:?}");
+        assert!(ran.stderr.contains("cannot read the settings"), "{}", ran.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_fails_while_working_exits_with_1() {
+    let mut story = Story::begin().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = "127.0.0.1:1";
+    story.settings.amqp_url = format!("amqp://guest:guest@{nobody}/%2f");
+    story.settings.database_url = format!("postgres://worker@{nobody}/worker");
+    let config = story.config_file();
+    let in_use = taken.local_addr().unwrap().to_string();
+    let cases: [(&[&str], &str); 4] = [
+        (&["run"], "error: "),
+        (&["migrate"], "error: cannot connect to the database"),
+        (&["topology", "declare"], "error: "),
+        (&["explain", "/nonexistent/notification.json"], "error: /nonexistent/notification.json"),
+    ];
+    for (command, error) in cases {
+        let listen = [("DOCPLANNER_WORKER__HTTP__LISTEN", in_use.as_str())];
+        let arguments = [command, &["--config", config.to_str().unwrap()]].concat();
+        let ran = run_with(&listen, &arguments, "").await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{command:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(error), "{command:?}: {}", ran.stderr);
+    }
+}
+
+/// Runs a command with a settings file.
+async fn with_config(command: &[&str], config: &Path, stdin: &str) -> Ran {
+    run(&[command, &["--config", config.to_str().unwrap()]].concat(), stdin).await
+}
+
+/// A folder for a test's own files.
+fn scratch(name: &str) -> PathBuf {
+    let folder =
+        std::env::temp_dir().join(format!("docplanner-worker-cli-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let file = folder.join(name);
+    std::fs::write(&file, text).unwrap();
+    file
+}

@@ -1,0 +1,152 @@
+//! `explain`: what a notification would become.
+
+use serde_json::{Value, json};
+
+use super::{with_config, write};
+use crate::support::{
+    Story,
+    broker::INCOMING,
+    golden::{assert_golden, assert_golden_json, fixture, notification},
+};
+
+#[tokio::test]
+async fn a_good_notification_is_explained_up_to_its_event() {
+    let mut story = Story::begin().await;
+    let config = story.config_file();
+    let file =
+        write(story.folder(), "n.json", &fixture("notifications/slot-booked-of-the-guide.json"));
+
+    let arguments = ["explain", "--output", "json", file.to_str().unwrap()];
+    let ran = with_config(&arguments, &config, "").await;
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let mut explained: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let as_of = explained["flags"]["as_of"].take();
+    assert!(as_of.is_string(), "{as_of}");
+    assert!(explained["flags"]["age_seconds"].take().is_number());
+    explained["event"]["data"]["address"]["flags_as_of"].take();
+    assert_golden_json("cli/explain.json", &explained);
+
+    let arguments = ["explain", file.to_str().unwrap()];
+    let ran = with_config(&arguments, &config, "").await;
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let summary: Vec<_> = ran
+        .stdout
+        .lines()
+        .take_while(|line| !line.starts_with("event "))
+        .filter(|line| !line.starts_with("flags "))
+        .collect();
+    assert_golden("cli/explain.txt", &format!("{}\n", summary.join("\n")));
+    let flags = ran.stdout.lines().find(|line| line.starts_with("flags ")).unwrap();
+    assert!(flags.contains("online_only true, visit_payment true"), "{flags}");
+
+    assert_nothing_was_done(&mut story).await;
+}
+
+async fn assert_nothing_was_done(story: &mut Story) {
+    assert!(story.broker.further_events().is_empty());
+    assert!(story.broker.further_dead_letters().is_empty());
+    assert_eq!(story.broker.depth(INCOMING).await, 0);
+    assert_eq!(story.sql("SELECT count(*) FROM inbox").await, "0");
+}
+
+#[tokio::test]
+async fn the_explained_event_is_the_published_one() {
+    let mut story = Story::begin().await;
+    let config = story.config_file();
+    let worker = story.worker().await;
+    for name in ["booking-moved", "presence-marked", "waiting-list-joined", "terms-updated"] {
+        let body = fixture(&format!("notifications/{name}.json"));
+        let ran = with_config(&["explain", "--output", "json", "-"], &config, &body).await;
+        let mut explained: Value = serde_json::from_str(&ran.stdout).unwrap();
+        story.broker.deliver(body.as_bytes(), &[]).await;
+        let mut event = story.next_event().await;
+        assert_eq!(explained["route"]["routing_key"], event.routing_key, "{name}");
+        assert_eq!(explained["route"]["queue"], event.queue, "{name}");
+        explained["event"]["data"]["address"]["flags_as_of"].take();
+        event.body["data"]["address"]["flags_as_of"].take();
+        assert_eq!(explained["event"], event.body, "{name}");
+    }
+    assert!(worker.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_question_is_explained_as_ignored() {
+    let story = Story::begin().await;
+    let config = story.config_file();
+    let body = fixture("notifications/slot-booking.json");
+    let ran = with_config(&["explain", "--output", "json", "-"], &config, &body).await;
+    let explained: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &explained["kind"]), (0, &json!("slot-booking")));
+    assert!(explained["ignored"].as_str().unwrap().contains("question"));
+    let ran = with_config(&["explain", "-"], &config, &body).await;
+    assert!(ran.stdout.contains("\nignored          a question"), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn what_would_be_set_aside_is_explained_with_reason_and_error_and_exits_with_1() {
+    let mut story = Story::begin().await;
+    story.settings.tenant.push(r#"facilities = ["226402"]"#.into());
+    story.settings.broker.push("max_body_bytes = 4096".into());
+    let config = story.config_file();
+    let booked = notification("slot-booked");
+    let mut invalid = booked.clone();
+    invalid["data"]["visit_booking"]["start_at"] = "Zofia".into();
+    let large = format!("{booked}{}", " ".repeat(4096));
+    for (body, reason, error) in [
+        ("{\"name\": Zofia}", "malformed", "expected value at line 1 column 10"),
+        (&invalid.to_string(), "invalid", "data.visit_booking.start_at"),
+        (&booked.to_string(), "unknown-tenant", "facility 1 is in no tenant's list"),
+        (&large, "too-large", "the limit is 4096"),
+    ] {
+        let ran = with_config(&["explain", "--output", "json", "-"], &config, body).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{reason}");
+        let explained: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(explained["dead_letter"]["reason"], reason);
+        let told = explained["dead_letter"]["error"].as_str().unwrap();
+        assert!(told.contains(error) && !told.contains("Zofia"), "{told}");
+
+        let ran = with_config(&["explain", "-"], &config, body).await;
+        let line = format!("dead letter      {reason}: {told}\n");
+        assert_eq!(ran.code, 1);
+        assert!(ran.stdout.contains(&line), "{}", ran.stdout);
+    }
+}
+
+#[tokio::test]
+async fn the_tenant_can_be_told_as_the_header_would() {
+    let mut story = Story::begin().await;
+    story.settings.tenant.push(r#"facilities = ["226402"]"#.into());
+    let config = story.config_file();
+    let body = fixture("notifications/slot-booked.json");
+    for (tenant, code) in [("acme", 0), ("nobody", 1)] {
+        let arguments = ["explain", "--tenant", tenant, "--output", "json", "-"];
+        let ran = with_config(&arguments, &config, &body).await;
+        let explained: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((ran.code, explained["tenant"] == "acme"), (code, code == 0), "{tenant}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_kind_nested_without_end_is_explained_too() {
+    let story = Story::begin().await;
+    let config = story.config_file();
+    let nested = format!("{}1{}", "[".repeat(1000), "]".repeat(1000));
+    let body = format!(r#"{{"name": "brand-new", "data": {nested}}}"#);
+    let ran = with_config(&["explain", "-"], &config, &body).await;
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.contains("notification.unrecognized"), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn flags_that_cannot_be_had_are_explained_as_unknown() {
+    let story = Story::begin().await;
+    story.docplanner.world(|world| world.remove_address("111"));
+    let config = story.config_file();
+    let body = fixture("notifications/slot-booked.json");
+    let ran = with_config(&["explain", "--output", "json", "-"], &config, &body).await;
+    let explained: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(explained["flags"]["online_only"], Value::Null);
+    let error = explained["flags"]["error"].as_str().unwrap();
+    assert!(error.contains("status 404"), "{error}");
+    assert_eq!(explained["route"]["queue"], "partner.unclassified");
+}

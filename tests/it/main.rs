@@ -6,6 +6,7 @@ mod support;
 mod api_faults;
 mod architecture;
 mod bad_input;
+mod broker_outages;
 mod crashes;
 mod dialects;
 mod drain;

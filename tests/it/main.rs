@@ -8,6 +8,7 @@ mod architecture;
 mod bad_input;
 mod broker_outages;
 mod crashes;
+mod database_outages;
 mod dialects;
 mod drain;
 mod duplicates;

@@ -150,6 +150,15 @@ impl Story {
         self.broker.next_dead_letter().await
     }
 
+    /// Replaces the story's database by an empty one.
+    pub async fn forget_migrations(&self) {
+        let postgres = self.servers.connect("postgres").await;
+        let database = &self.database;
+        for statement in ["DROP DATABASE", "CREATE DATABASE"] {
+            postgres.batch_execute(&format!("{statement} {database}")).await.unwrap();
+        }
+    }
+
     /// One value of the story's own database.
     pub async fn sql(&self, query: &str) -> String {
         self.servers.query(&self.database, query).await

@@ -66,7 +66,8 @@ impl Servers {
             amqp_url: setting("AMQP_URL"),
             database_url: setting("DATABASE_URL"),
             management_url: setting("MANAGEMENT_URL"),
-            http: reqwest::Client::new(),
+            // Each test has a runtime of its own, and a kept connection ends with the one it was opened in.
+            http: reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap(),
         }
     }
 

@@ -147,6 +147,17 @@ impl Worker {
     }
 }
 
+impl Drop for Worker {
+    /// The log of a test that fails is part of its message.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log.lock().unwrap();
+            let rest = log.len().saturating_sub(60);
+            eprintln!("the worker's last words:\n{}", log[rest..].join("\n"));
+        }
+    }
+}
+
 impl Log {
     pub fn find(&self, text: &str) -> Option<String> {
         self.0.lock().unwrap().iter().find(|line| line.contains(text)).cloned()

@@ -15,3 +15,4 @@ mod duplicates;
 mod happy_path;
 mod kinds;
 mod poison;
+mod topology_outages;

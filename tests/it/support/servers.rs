@@ -56,8 +56,7 @@ pub async fn chaos() -> Chaos {
 }
 
 impl Servers {
-    /// Another pair of servers, which a test may stop, kill and pause. Stopped by `tests/servers`
-    /// at the end of `make test`; a later run uses it again.
+    /// The shared servers, or another pair of that name, which `make test` stops at its end.
     pub fn named(name: Option<&'static str>) -> Self {
         let settings = environment(name);
         let setting = |key: &str| settings.get(key).cloned().unwrap_or_default();

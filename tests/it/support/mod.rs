@@ -31,7 +31,7 @@ use self::{
 };
 
 /// For anything that should happen at once. Long, because a loaded machine is no failure.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A test's own world.
 pub struct Story {
@@ -228,8 +228,6 @@ pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> 
             tokio::time::sleep(Duration::from_millis(15)).await;
         }
     };
-    match tokio::time::timeout(DEADLINE, waiting).await {
-        Ok(found) => found,
-        Err(_) => panic!("waited {DEADLINE:?} in vain until {what}"),
-    }
+    let found = tokio::time::timeout(DEADLINE, waiting).await;
+    found.unwrap_or_else(|_| panic!("waited {DEADLINE:?} in vain until {what}"))
 }

@@ -155,14 +155,15 @@ impl Servers {
     pub fn remove(&self, vhost: &str, database: &str) {
         let url = format!("{}/api/vhosts/{vhost}", self.management_url);
         let delete = ["-s", "-o", "/dev/null", "-X", "DELETE", &url];
-        let _ = Command::new("curl").args(delete).spawn().map(|mut child| child.wait());
+        let _ = Command::new("curl").args(delete).spawn();
         let drop = format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)");
         let psql = [&self.database_url("postgres"), "-q", "-c", &drop];
-        let _ = Command::new("psql").args(psql).spawn().map(|mut child| child.wait());
+        let _ = Command::new("psql").args(psql).spawn();
     }
 }
 
 /// Asks `tests/servers` for the addresses, and to start what does not run.
+#[expect(clippy::disallowed_methods, reason = "not settings: what `make test` has started")]
 fn environment(name: Option<&'static str>) -> HashMap<String, String> {
     if name.is_none() && std::env::var("AMQP_URL").is_ok() {
         return std::env::vars().collect();

@@ -7,7 +7,7 @@ use super::*;
 const TENANT: &str = "acme";
 
 /// The event of a notification about a booking; fields of the booking are added to its id.
-fn event(name: &str, fields: Value, facts: &AddressFacts, window: TimeDelta) -> Value {
+fn event(name: &str, fields: &Value, facts: &AddressFacts, window: TimeDelta) -> Value {
     let mut booking = json!({ "id": "77" });
     booking.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let body = json!({
@@ -30,7 +30,7 @@ fn event(name: &str, fields: Value, facts: &AddressFacts, window: TimeDelta) -> 
     serde_json::to_value(event.unwrap()).unwrap()
 }
 
-fn booked(fields: Value) -> Value {
+fn booked(fields: &Value) -> Value {
     let data = event("slot-booked", fields, &AddressFacts::default(), TimeDelta::minutes(90));
     data["data"].clone()
 }
@@ -45,7 +45,7 @@ fn a_payment_is_due_one_window_after_the_booking_in_the_bookings_own_offset() {
     ] {
         let fields = json!({ "visit_payment": true, "booked_at": booked_at });
         let window = TimeDelta::minutes(window);
-        let event = event("slot-booked", fields, &AddressFacts::default(), window);
+        let event = event("slot-booked", &fields, &AddressFacts::default(), window);
         let payment = &event["data"]["payment"];
         assert_eq!(payment["due_at"], due_at);
         assert_eq!((&payment["required"], &payment["status"]), (&json!(true), &json!("pending")));
@@ -59,13 +59,13 @@ fn nothing_is_due_where_nothing_has_to_be_paid_or_nobody_knows_since_when() {
         json!({ "booked_at": booked_at, "visit_payment": false }),
         json!({ "booked_at": booked_at }),
     ] {
-        let payment = booked(fields)["payment"].clone();
+        let payment = booked(&fields)["payment"].clone();
         assert_eq!(
             payment,
             json!({ "required": false, "status": null, "due_at": null, "basis": null })
         );
     }
-    let payment = booked(json!({ "visit_payment": true }))["payment"].clone();
+    let payment = booked(&json!({ "visit_payment": true }))["payment"].clone();
     assert_eq!(
         payment,
         json!({ "required": true, "status": "pending", "due_at": null, "basis": null })
@@ -75,7 +75,7 @@ fn nothing_is_due_where_nothing_has_to_be_paid_or_nobody_knows_since_when() {
 #[test]
 fn a_patient_has_access_to_a_video_call_an_hour_before_it_starts() {
     let (url, start_at) = ("https://video.example.com/1", "2024-03-31T03:30:00+02:00");
-    let call = |fields| booked(fields)["video_call"].clone();
+    let call = |fields: Value| booked(&fields)["video_call"].clone();
     let both = call(json!({ "videocall_url": url, "start_at": start_at }));
     assert_eq!(both, json!({ "url": url, "patient_access_from": "2024-03-31T02:30:00+02:00" }));
     let no_start = call(json!({ "videocall_url": url }));
@@ -93,7 +93,7 @@ fn what_the_notification_says_of_its_address_goes_before_what_was_looked_up() {
         city: Some("Warszawa".into()),
         as_of: Some("2024-03-04T09:18:34Z".parse().unwrap()),
     };
-    let event = event("slot-booked", json!({}), &facts, TimeDelta::zero());
+    let event = event("slot-booked", &json!({}), &facts, TimeDelta::zero());
     let address = &event["data"]["address"];
     assert_eq!((&address["post_code"], &address["city"]), (&json!("00-950"), &json!("Warszawa")));
     assert_eq!((&address["online_only"], &address["visit_payment"]), (&json!(true), &json!(false)));
@@ -105,7 +105,7 @@ fn what_the_notification_says_of_its_address_goes_before_what_was_looked_up() {
 fn the_id_of_an_event_is_made_from_tenant_key_and_type() {
     let id = |name| {
         let facts = AddressFacts::default();
-        event(name, json!({}), &facts, TimeDelta::zero())["id"].clone()
+        event(name, &json!({}), &facts, TimeDelta::zero())["id"].clone()
     };
     assert_eq!(id("slot-booked"), id("slot-booked"));
     assert_ne!(id("slot-booked"), id("booking-canceled"));

@@ -5,6 +5,8 @@
 
 mod decode;
 mod key;
+mod kind;
+mod payment_status;
 mod values;
 mod wire;
 
@@ -15,6 +17,8 @@ use serde_json::value::RawValue;
 pub use self::{
     decode::DecodeError,
     key::{Content, IdempotencyKey},
+    kind::Kind,
+    payment_status::PaymentStatus,
 };
 use crate::private::Private;
 
@@ -30,31 +34,6 @@ pub struct Notification {
     pub place: Place,
     /// What happened.
     pub fact: Fact,
-}
-
-/// The kinds of notification; names as on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each variant is the wire name spelled in Rust")]
-pub enum Kind {
-    SlotBooking,
-    SlotBooked,
-    BookingCanceled,
-    BookingMoved,
-    BookingMoving,
-    BookingConfirmed,
-    BookingPaymentStatusChanged,
-    PresenceMarked,
-    BreakCreated,
-    BreakMoved,
-    BreakRemoved,
-    AddressServiceCreated,
-    AddressServiceChanged,
-    AddressServiceDeleted,
-    AddressCommercialTypeChanged,
-    AddressAssigned,
-    AddressUnassigned,
-    /// A name that this version does not know.
-    Unrecognized,
 }
 
 /// What happened, with what its kind needs, already checked.
@@ -228,20 +207,6 @@ pub struct PaymentChange {
     pub changed_at: Option<Moment>,
 }
 
-/// A payment's status as the notifications tell it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(into = "String")]
-#[expect(missing_docs, reason = "the API's own words")]
-pub enum PaymentStatus {
-    Paid,
-    WaitingForConfirmation,
-    NotPaid,
-    Refunded,
-    ChargedBack,
-    /// A word that this version does not know, in `snake_case`.
-    Other(String),
-}
-
 /// Whether the patient came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -249,68 +214,6 @@ pub enum PaymentStatus {
 pub enum Presence {
     Present,
     Absent,
-}
-
-impl Kind {
-    /// Every kind, the unrecognized one last.
-    pub const ALL: [Kind; 18] = [
-        Kind::SlotBooking,
-        Kind::SlotBooked,
-        Kind::BookingCanceled,
-        Kind::BookingMoved,
-        Kind::BookingMoving,
-        Kind::BookingConfirmed,
-        Kind::BookingPaymentStatusChanged,
-        Kind::PresenceMarked,
-        Kind::BreakCreated,
-        Kind::BreakMoved,
-        Kind::BreakRemoved,
-        Kind::AddressServiceCreated,
-        Kind::AddressServiceChanged,
-        Kind::AddressServiceDeleted,
-        Kind::AddressCommercialTypeChanged,
-        Kind::AddressAssigned,
-        Kind::AddressUnassigned,
-        Kind::Unrecognized,
-    ];
-
-    /// The kind that `name` stands for. The online-features guide spells `booking-cancelled` in its
-    /// prose; both spellings are one kind.
-    #[must_use]
-    pub fn from_name(name: &str) -> Self {
-        if name == "booking-cancelled" {
-            return Kind::BookingCanceled;
-        }
-        Self::ALL
-            .into_iter()
-            .find(|kind| *kind != Kind::Unrecognized && kind.name() == name)
-            .unwrap_or(Kind::Unrecognized)
-    }
-
-    /// The name on the wire, which is also the label in metrics and logs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::SlotBooking => "slot-booking",
-            Kind::SlotBooked => "slot-booked",
-            Kind::BookingCanceled => "booking-canceled",
-            Kind::BookingMoved => "booking-moved",
-            Kind::BookingMoving => "booking-moving",
-            Kind::BookingConfirmed => "booking-confirmed",
-            Kind::BookingPaymentStatusChanged => "booking-payment-status-changed",
-            Kind::PresenceMarked => "presence-marked",
-            Kind::BreakCreated => "break-created",
-            Kind::BreakMoved => "break-moved",
-            Kind::BreakRemoved => "break-removed",
-            Kind::AddressServiceCreated => "address-service-created",
-            Kind::AddressServiceChanged => "address-service-changed",
-            Kind::AddressServiceDeleted => "address-service-deleted",
-            Kind::AddressCommercialTypeChanged => "address-commercial-type-changed",
-            Kind::AddressAssigned => "address-assigned",
-            Kind::AddressUnassigned => "address-unassigned",
-            Kind::Unrecognized => "unrecognized",
-        }
-    }
 }
 
 impl Fact {
@@ -359,76 +262,6 @@ impl Fact {
             | Fact::BreakRemoved(_)
             | Fact::Question(_)
             | Fact::Unrecognized { .. } => false,
-        }
-    }
-}
-
-impl From<&str> for PaymentStatus {
-    /// Reads a status in any of the API's vocabularies: `not-paid` and `not_paid`, `successful`
-    /// and `paid` are the same word.
-    fn from(word: &str) -> Self {
-        match word.to_lowercase().replace('-', "_").as_str() {
-            "paid" | "successful" => PaymentStatus::Paid,
-            "waiting_for_confirmation" => PaymentStatus::WaitingForConfirmation,
-            "not_paid" => PaymentStatus::NotPaid,
-            "refunded" => PaymentStatus::Refunded,
-            "charged_back" => PaymentStatus::ChargedBack,
-            other => PaymentStatus::Other(other.to_owned()),
-        }
-    }
-}
-
-impl PaymentStatus {
-    /// The word that events carry.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            PaymentStatus::Paid => "paid",
-            PaymentStatus::WaitingForConfirmation => "waiting_for_confirmation",
-            PaymentStatus::NotPaid => "not_paid",
-            PaymentStatus::Refunded => "refunded",
-            PaymentStatus::ChargedBack => "charged_back",
-            PaymentStatus::Other(word) => word,
-        }
-    }
-}
-
-impl From<PaymentStatus> for String {
-    fn from(status: PaymentStatus) -> Self {
-        status.as_str().to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kind_is_known_by_its_name_and_by_nothing_like_it() {
-        for kind in Kind::ALL {
-            assert_eq!(Kind::from_name(kind.name()), kind);
-        }
-        assert_eq!(Kind::from_name("booking-cancelled"), Kind::BookingCanceled);
-        for unknown in ["", "Slot-Booked", " slot-booked", "slot_booked", "slot-booked2", "slots"] {
-            assert_eq!(Kind::from_name(unknown), Kind::Unrecognized, "{unknown:?}");
-        }
-    }
-
-    #[test]
-    fn a_payment_status_is_the_same_word_in_every_vocabulary() {
-        for (word, read) in [
-            ("paid", "paid"),
-            ("successful", "paid"),
-            ("PAID", "paid"),
-            ("not-paid", "not_paid"),
-            ("not_paid", "not_paid"),
-            ("waiting_for_confirmation", "waiting_for_confirmation"),
-            ("refunded", "refunded"),
-            ("charged_back", "charged_back"),
-            ("charged-back", "charged_back"),
-            ("Half-Paid", "half_paid"),
-        ] {
-            assert_eq!(PaymentStatus::from(word).as_str(), read, "{word}");
         }
     }
 }

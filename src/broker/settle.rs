@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lapin::{message::Delivery as Message, options::BasicAckOptions};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 use super::{RabbitPublisher, Topology, properties};
 use crate::{
@@ -97,7 +97,7 @@ fn report(processed: &Processed) {
             debug!(tenant, kind, outcome = outcome.label(), "settled: {}", outcome.label());
         }
         Disposition::Retry { delay, attempts, cause } => {
-            info!(tenant, kind, ?delay, attempts, error = cause, "will try again in {delay:?}");
+            debug!(tenant, kind, ?delay, attempts, error = cause, "will try again in {delay:?}");
         }
         Disposition::DeadLetter { reason, error, attempts } => {
             let reason = reason.as_str();

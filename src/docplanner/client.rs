@@ -3,13 +3,14 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use reqwest::{Client, Url, redirect};
 use tokio::sync::Semaphore;
+use tracing::{info, warn};
 
 use super::{
     ApiError,
@@ -74,6 +75,8 @@ pub struct ApiClient {
     dialect: AtomicUsize,
     /// The API told us to ask nothing before then.
     paused_until: Mutex<Option<Instant>>,
+    /// The last request failed in a way that may pass.
+    failing: AtomicBool,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -112,6 +115,7 @@ impl ApiClient {
             in_flight: Semaphore::new(REQUESTS_IN_FLIGHT),
             dialect: AtomicUsize::new(0),
             paused_until: Mutex::new(None),
+            failing: AtomicBool::new(false),
             clock,
             metrics,
         })
@@ -205,6 +209,7 @@ impl ApiClient {
             "address",
             result.as_ref().map_or_else(ApiError::label, |_| "ok"),
         );
+        self.tell_change(&result);
         if let Some(wait) = asked_to_pause(&result) {
             self.pause(wait);
         }
@@ -229,6 +234,23 @@ impl ApiClient {
                 classify(request(&token).await, self.clock).await
             }
             answered => answered,
+        }
+    }
+
+    /// Logs when the API stops answering, and when it answers again; not each request in between.
+    fn tell_change(&self, result: &Result<Answer, ApiError>) {
+        let tenant = self.tenant.as_str();
+        match result {
+            Err(error) if matches!(error.prospect(), Prospect::Later(..)) => {
+                if !self.failing.swap(true, Ordering::Relaxed) {
+                    warn!(tenant, %error, "the API does not answer as it should");
+                }
+            }
+            Ok(_) | Err(_) => {
+                if self.failing.swap(false, Ordering::Relaxed) {
+                    info!(tenant, "the API answers again");
+                }
+            }
         }
     }
 

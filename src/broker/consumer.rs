@@ -111,34 +111,42 @@ where
             let delay = backoff.next_delay();
             self.work.stop.soft.run_until_cancelled(tokio::time::sleep(delay)).await;
         }
+        // Of connections that are gone; those of the last one are finished before it is closed.
+        self.finish_in_flight().await;
     }
 
     /// One connection, from opening to its end. `Ok` means stopped and drained.
     async fn connected(&self, backoff: &mut Backoff) -> Result<(), BrokerError> {
-        let stop = &self.work.stop;
-        let Some(connection) =
-            stop.soft.run_until_cancelled(connect(&self.settings, "consume")).await
-        else {
-            return Ok(());
-        };
-        let connection = connection?;
+        let soft = &self.work.stop.soft;
+        let Some(opened) = soft.run_until_cancelled(self.open()).await else { return Ok(()) };
+        let (connection, channel) = opened?;
+        while let Ended::Cancelled = self.subscribed(&channel, backoff).await? {
+            self.health.consuming(false);
+            warn!(queue = self.topology.incoming(), "the broker cancelled the consumer");
+            let again = async {
+                tokio::time::sleep(backoff.next_delay()).await;
+                self.topology.ensure(&connection).await
+            };
+            let Some(ensured) = soft.run_until_cancelled(again).await else { break };
+            ensured?;
+        }
+        self.finish_in_flight().await;
+        // Closing flushes the acknowledgements that are still on their way.
+        let close = connection.close(200, "worker stops".into());
+        if let Err(error) = step("cannot close the connection", close).await {
+            warn!(error = %chain(&error), "the consuming connection did not close cleanly");
+        }
+        Ok(())
+    }
+
+    /// A connection and a channel with its prefetch, and everything there that we need.
+    async fn open(&self) -> Result<(Connection, Channel), BrokerError> {
+        let connection = connect(&self.settings, "consume").await?;
         let channel = step("cannot open a channel", connection.create_channel()).await?;
         let qos = channel.basic_qos(self.settings.prefetch, BasicQosOptions::default());
         step("cannot set the prefetch", qos).await?;
-        loop {
-            self.topology.ensure(&connection).await?;
-            match self.subscribed(&channel, backoff).await? {
-                Ended::Stopped => break,
-                Ended::Cancelled => {
-                    self.health.consuming(false);
-                    warn!(queue = self.topology.incoming(), "the broker cancelled the consumer");
-                    let delay = backoff.next_delay();
-                    stop.soft.run_until_cancelled(tokio::time::sleep(delay)).await;
-                }
-            }
-        }
-        self.drain(&connection).await;
-        Ok(())
+        self.topology.ensure(&connection).await?;
+        Ok((connection, channel))
     }
 
     /// One subscription, from `basic.consume` to its end.
@@ -193,13 +201,16 @@ where
         });
     }
 
-    async fn drain(&self, connection: &Connection) {
+    /// Waits for what is in flight, within `broker.drain_timeout`; the broker has back what is left.
+    async fn finish_in_flight(&self) {
         self.health.consuming(false);
         self.tasks.close();
         let in_flight = self.tasks.len();
+        if in_flight == 0 {
+            return;
+        }
         info!(in_flight, "draining: {in_flight} deliveries in flight");
-        let timeout = self.settings.drain_timeout;
-        let finished = tokio::time::timeout(timeout, self.tasks.wait());
+        let finished = tokio::time::timeout(self.settings.drain_timeout, self.tasks.wait());
         if let Some(Ok(())) = self.work.give_up.run_until_cancelled(finished).await {
             info!("drained");
         } else {
@@ -207,13 +218,7 @@ where
             warn!(left, "stopping with {left} deliveries in flight; the broker has them back");
             self.work.give_up.cancel();
         }
-        if in_flight > 0 {
-            tokio::time::sleep(ACKS_PASS_ON).await;
-        }
-        let close = connection.close(200, "worker stops".into());
-        if let Err(error) = step("cannot close the connection", close).await {
-            warn!(error = %chain(&error), "the consuming connection did not close cleanly");
-        }
+        tokio::time::sleep(ACKS_PASS_ON).await;
     }
 }
 

@@ -30,7 +30,8 @@ demo: ## Show the worker at work on real notifications; KEEP=1 leaves it running
 
 .PHONY: test
 test: ## Run all tests against private servers (AMQP_URL and DATABASE_URL, both set: against those)
-	$(WITH_SERVERS) cargo test --locked $(TEST_ARGS)
+	@# The servers that tests kill have no other use.
+	$(WITH_SERVERS) { cargo test --locked $(TEST_ARGS); status=$$?; SERVERS_NAME=chaos tests/servers down --wipe; exit $$status; }
 
 .PHONY: test-matrix
 test-matrix: ## Run the integration tests against RabbitMQ 4.0 and PostgreSQL 17

@@ -175,7 +175,9 @@ impl PublisherTask {
             };
             self.health.blocked(session.is_blocked());
             let again = std::mem::take(&mut self.unconfirmed);
-            let end = session.run(again, &mut self.requests, &self.health, stop).await;
+            let end = session
+                .run(again, &mut self.requests, (connection, &self.topology), &self.health, stop)
+                .await;
             if session.confirmed_any() {
                 backoff.reset();
             }

@@ -131,6 +131,12 @@ impl Topology {
         retry_queue(&self.incoming, delay)
     }
 
+    /// Whether what is missing is declared by us.
+    #[must_use]
+    pub fn declares(&self) -> bool {
+        self.declare
+    }
+
     /// Declares what is missing, or, where topology is owned elsewhere, verifies that it is there.
     ///
     /// # Errors

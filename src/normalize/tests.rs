@@ -75,12 +75,12 @@ fn nothing_is_due_where_nothing_has_to_be_paid_or_nobody_knows_since_when() {
 #[test]
 fn a_patient_has_access_to_a_video_call_an_hour_before_it_starts() {
     let (url, start_at) = ("https://video.example.com/1", "2024-03-31T03:30:00+02:00");
-    let call = |fields: Value| booked(&fields)["video_call"].clone();
-    let both = call(json!({ "videocall_url": url, "start_at": start_at }));
+    let call = |fields: &Value| booked(fields)["video_call"].clone();
+    let both = call(&json!({ "videocall_url": url, "start_at": start_at }));
     assert_eq!(both, json!({ "url": url, "patient_access_from": "2024-03-31T02:30:00+02:00" }));
-    let no_start = call(json!({ "videocall_url": url }));
+    let no_start = call(&json!({ "videocall_url": url }));
     assert_eq!(no_start, json!({ "url": url, "patient_access_from": null }));
-    let no_call = call(json!({ "start_at": start_at, "videocall_url": "" }));
+    let no_call = call(&json!({ "start_at": start_at, "videocall_url": "" }));
     assert_eq!(no_call, json!({ "url": null, "patient_access_from": null }));
 }
 

@@ -1,17 +1,27 @@
 //! Integration tests: the real worker against a real RabbitMQ and a real PostgreSQL, with
 //! Docplanner played by the simulator. One binary, so that everything is linked once.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::needless_pass_by_value, reason = "json!(…) reads best in place")]
+#![expect(clippy::float_cmp, reason = "counters are whole numbers")]
+#![expect(unreachable_pub, reason = "the harness is written like a library")]
+
 mod support;
 
 mod api_faults;
 mod architecture;
 mod bad_input;
+mod broker_outages;
 mod canary;
 mod cli;
+mod confirms;
 mod crashes;
+mod database_outages;
 mod dialects;
 mod drain;
 mod duplicates;
 mod happy_path;
 mod kinds;
 mod poison;
+mod restarts;
+mod topology_outages;

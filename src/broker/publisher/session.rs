@@ -10,11 +10,15 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    pin::Pin,
+    pin::{Pin, pin},
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{
+    FutureExt, Stream, StreamExt,
+    future::{BoxFuture, Fuse, FusedFuture},
+    stream::FuturesUnordered,
+};
 use lapin::{
     Channel, Confirmation, Connection, Event as ConnectionEvent,
     options::{BasicPublishOptions, ConfirmSelectOptions},
@@ -24,13 +28,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    super::{BrokerError, PublishError, connection::step, properties},
+    super::{BrokerError, PublishError, Topology, connection::step, properties},
     Request,
 };
-use crate::health::Health;
+use crate::{health::Health, retry::chain};
 
 /// How often deadlines are looked at; a confirm is late by at most this much more.
 const DEADLINE_TICK: Duration = Duration::from_millis(100);
+
+/// A returned message means that a queue is missing; it is looked for at most this often.
+const MEND_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a session ended.
 pub(super) enum End {
@@ -49,6 +56,9 @@ pub(super) struct Session {
     confirms: FuturesUnordered<BoxFuture<'static, (u64, lapin::Result<Confirmation>)>>,
     blocked: bool,
     confirmed_any: bool,
+    /// A message was returned since the topology was last looked at.
+    returned_any: bool,
+    mended_at: Option<Instant>,
 }
 
 struct Pending {
@@ -74,6 +84,8 @@ impl Session {
             confirms: FuturesUnordered::new(),
             blocked: connection.status().blocked(),
             confirmed_any: false,
+            returned_any: false,
+            mended_at: None,
         })
     }
 
@@ -81,9 +93,12 @@ impl Session {
         &mut self,
         again: Vec<Request>,
         requests: &mut mpsc::Receiver<Request>,
+        (connection, topology): (&Connection, &Topology),
         health: &Health,
         stop: &CancellationToken,
     ) -> End {
+        // Others publish on meanwhile.
+        let mut mending = pin!(Fuse::terminated());
         for request in again {
             self.publish(request);
         }
@@ -105,16 +120,24 @@ impl Session {
                         info!("the broker takes events again");
                         self.blocked(false, health);
                     }
-                    Some(ConnectionEvent::Error(error)) => {
+                    // Those of single channels are told here, too.
+                    Some(ConnectionEvent::Error(error)) if !connection.status().connected() => {
                         warn!(error = %error, "publishing connection is lost");
                         return End::ConnectionLost;
                     }
                     None => return End::ConnectionLost,
                     Some(_) => {}
                 },
+                mended = &mut mending, if !mending.is_terminated() => match mended {
+                    Ok(()) => info!("a message was returned; what was missing is declared again"),
+                    Err(error) => warn!(error = %chain(&error), "a message was returned, the topology is not complete"),
+                },
                 _ = tick.tick() => {
                     if self.give_up_late_ones() {
                         return End::ChannelLost;
+                    }
+                    if topology.declares() && mending.is_terminated() && self.should_mend() {
+                        mending.set(topology.ensure(connection).fuse());
                     }
                 }
                 request = requests.recv(), if !self.blocked => match request {
@@ -203,6 +226,7 @@ impl Session {
             // Who no longer waits has given up; the message is with the broker all the same.
             let _ = pending.request.answer.send(result);
         }
+        self.returned_any |= !returned.is_empty();
         for id in returned {
             // Its own confirm is still to come; that one will find nobody waiting.
             if let Some(pending) = self.pending.remove(&id) {
@@ -210,6 +234,16 @@ impl Session {
             }
         }
         if lost { Err(self.why_lost()) } else { Ok(()) }
+    }
+
+    fn should_mend(&mut self) -> bool {
+        let due = self.mended_at.is_none_or(|at| at.elapsed() >= MEND_PAUSE);
+        if !self.returned_any || self.blocked || !due {
+            return false;
+        }
+        self.returned_any = false;
+        self.mended_at = Some(Instant::now());
+        true
     }
 
     fn why_lost(&self) -> End {

@@ -29,6 +29,7 @@ pub const PARTNER_QUEUES: [&str; 6] = [
 pub struct Broker {
     pub channel: Channel,
     connection: Connection,
+    event_sender: mpsc::UnboundedSender<Published>,
     events: mpsc::UnboundedReceiver<Published>,
     dead_letters: mpsc::UnboundedReceiver<DeadLetter>,
 }
@@ -38,6 +39,8 @@ pub struct Broker {
 pub struct Published {
     pub queue: &'static str,
     pub routing_key: String,
+    /// The broker had delivered it before, to a consumer whose acknowledgement it did not get.
+    pub redelivered: bool,
     pub body: Value,
     pub properties: BasicProperties,
 }
@@ -55,18 +58,9 @@ impl Broker {
         let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        let (sender, events) = mpsc::unbounded_channel();
+        let (event_sender, events) = mpsc::unbounded_channel();
         for queue in PARTNER_QUEUES {
-            let sender = sender.clone();
-            consume(&channel, queue, move |delivery| {
-                let _ = sender.send(Published {
-                    queue,
-                    routing_key: delivery.routing_key.to_string(),
-                    body: serde_json::from_slice(&delivery.data).unwrap(),
-                    properties: delivery.properties.clone(),
-                });
-            })
-            .await;
+            consume_events(&channel, queue, event_sender.clone()).await;
         }
         let (sender, dead_letters) = mpsc::unbounded_channel();
         consume(&channel, DEAD, move |delivery| {
@@ -74,7 +68,12 @@ impl Broker {
             let _ = sender.send(DeadLetter { body, properties });
         })
         .await;
-        Self { channel, connection, events, dead_letters }
+        Self { channel, connection, event_sender, events, dead_letters }
+    }
+
+    /// Consumes a partner's queue that was deleted and is declared again.
+    pub async fn consume_again(&self, queue: &'static str) {
+        consume_events(&self.channel, queue, self.event_sender.clone()).await;
     }
 
     /// Puts a body into the incoming queue, confirmed.
@@ -119,12 +118,20 @@ impl Broker {
         std::iter::from_fn(|| self.dead_letters.try_recv().ok()).collect()
     }
 
+    /// Whether there is such a queue.
+    pub async fn has(&self, queue: &str) -> bool {
+        self.declare_passively(queue).await.is_ok()
+    }
+
     /// How many messages wait in a queue.
     pub async fn depth(&self, queue: &str) -> u32 {
+        self.declare_passively(queue).await.unwrap().message_count()
+    }
+
+    async fn declare_passively(&self, queue: &str) -> lapin::Result<lapin::Queue> {
         let channel = self.connection.create_channel().await.unwrap();
         let passive = QueueDeclareOptions { passive: true, durable: true, ..Default::default() };
-        let declared = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
-        declared.unwrap().message_count()
+        channel.queue_declare(queue.into(), passive, FieldTable::default()).await
     }
 }
 
@@ -136,6 +143,16 @@ impl DeadLetter {
 }
 
 impl Published {
+    /// The event's id: the same for every repeat.
+    pub fn id(&self) -> String {
+        self.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of the booking that it tells of.
+    pub fn booking(&self) -> String {
+        self.body["data"]["booking"]["id"].as_str().unwrap().to_owned()
+    }
+
     pub fn header(&self, name: &str) -> Option<String> {
         header(&self.properties, name)
     }
@@ -148,6 +165,23 @@ fn header(properties: &BasicProperties, name: &str) -> Option<String> {
         AMQPValue::LongLongInt(number) => Some(number.to_string()),
         other => Some(format!("{other:?}")),
     }
+}
+
+async fn consume_events(
+    channel: &Channel,
+    queue: &'static str,
+    sender: mpsc::UnboundedSender<Published>,
+) {
+    consume(channel, queue, move |delivery| {
+        let _ = sender.send(Published {
+            queue,
+            routing_key: delivery.routing_key.to_string(),
+            redelivered: delivery.redelivered,
+            body: serde_json::from_slice(&delivery.data).unwrap(),
+            properties: delivery.properties.clone(),
+        });
+    })
+    .await;
 }
 
 async fn consume(

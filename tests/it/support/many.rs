@@ -61,16 +61,6 @@ impl Story {
     }
 }
 
-impl Published {
-    pub fn id(&self) -> String {
-        self.body["id"].as_str().unwrap().to_owned()
-    }
-
-    pub fn booking(&self) -> String {
-        self.body["data"]["booking"]["id"].as_str().unwrap().to_owned()
-    }
-}
-
 /// How many different events these are.
 pub fn distinct(events: &[Published]) -> usize {
     events.iter().map(Published::id).collect::<HashSet<_>>().len()

@@ -13,7 +13,10 @@ pub mod worker;
 use std::{
     fmt::Write as _,
     path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,12 +25,13 @@ use serde_json::Value;
 
 use self::{
     broker::{Broker, DeadLetter, Published},
+    proxy::Proxy,
     servers::{Servers, servers},
     worker::Worker,
 };
 
 /// For anything that should happen at once. Long, because a loaded machine is no failure.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A test's own world.
 pub struct Story {
@@ -68,10 +72,14 @@ impl Story {
     }
 
     pub async fn begin_with(options: Options) -> Self {
+        Self::begin_on(servers().await, options).await
+    }
+
+    /// On other servers than the shared ones; see [`servers::chaos`].
+    pub async fn begin_on(servers: &'static Servers, options: Options) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let nth = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("story_{}_{nth}", std::process::id());
-        let servers = servers().await;
         servers.create_vhost(&name).await;
         servers.create_database(&name).await;
         let docplanner = Simulator::start(options).await.unwrap();
@@ -105,6 +113,33 @@ impl Story {
         Worker::start(&self.settings, &self.folder).await
     }
 
+    /// A proxy between the worker and the broker.
+    pub async fn proxy_before_broker(&mut self) -> Arc<Proxy> {
+        let server = self.servers.broker_address();
+        let proxy = Proxy::before(&server).await;
+        self.settings.amqp_url = proxy.instead_of(&server, &self.settings.amqp_url);
+        proxy
+    }
+
+    /// A proxy between the worker and the database.
+    pub async fn proxy_before_database(&mut self) -> Arc<Proxy> {
+        let server = self.servers.database_address();
+        let proxy = Proxy::before(&server).await;
+        self.settings.database_url = proxy.instead_of(&server, &self.settings.database_url);
+        proxy
+    }
+
+    /// Deletes a queue or an exchange of the story's virtual host: `delete("queues", "partner.onsite")`.
+    pub async fn delete(&self, what: &str, name: &str) {
+        let path = format!("{what}/{}/{name}", self.vhost);
+        self.servers.management("DELETE", &path, "").await;
+    }
+
+    /// Declares everything that belongs to the worker, as an operator would.
+    pub async fn declare_topology(&self) {
+        worker::topology_declare(&self.settings, &self.folder).await;
+    }
+
     /// Puts a notification into the queue, as the relay would.
     pub async fn deliver(&self, notification: &Value) {
         self.broker.deliver(notification.to_string().as_bytes(), &[]).await;
@@ -118,6 +153,15 @@ impl Story {
     /// The next message that was set aside.
     pub async fn next_dead_letter(&mut self) -> DeadLetter {
         self.broker.next_dead_letter().await
+    }
+
+    /// Replaces the story's database by an empty one.
+    pub async fn forget_migrations(&self) {
+        let postgres = self.servers.connect("postgres").await;
+        let database = &self.database;
+        for statement in ["DROP DATABASE", "CREATE DATABASE"] {
+            postgres.batch_execute(&format!("{statement} {database}")).await.unwrap();
+        }
     }
 
     /// One value of the story's own database.
@@ -184,8 +228,6 @@ pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> 
             tokio::time::sleep(Duration::from_millis(15)).await;
         }
     };
-    match tokio::time::timeout(DEADLINE, waiting).await {
-        Ok(found) => found,
-        Err(_) => panic!("waited {DEADLINE:?} in vain until {what}"),
-    }
+    let found = tokio::time::timeout(DEADLINE, waiting).await;
+    found.unwrap_or_else(|_| panic!("waited {DEADLINE:?} in vain until {what}"))
 }

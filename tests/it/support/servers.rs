@@ -1,12 +1,13 @@
-//! The shared servers, and what a story has of its own on them.
+//! The shared servers, and what a story has of its own on them; and the servers that may be killed.
 
 use std::{collections::HashMap, process::Command};
 
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio_postgres::{Client, NoTls};
 
 /// The addresses of RabbitMQ and PostgreSQL.
 pub struct Servers {
+    name: Option<&'static str>,
     amqp_url: String,
     database_url: String,
     management_url: String,
@@ -31,17 +32,41 @@ pub async fn servers() -> &'static Servers {
         .await
 }
 
+/// The servers that a test may kill, pause and starve; one test at a time.
+pub struct Chaos {
+    pub servers: &'static Servers,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// Waits for the turn of this test, and brings the servers into a good state.
+pub async fn chaos() -> Chaos {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    static SERVERS: OnceCell<Servers> = OnceCell::const_new();
+    let turn = TURN.lock().await;
+    let servers = SERVERS
+        .get_or_init(async || {
+            docplanner_worker::tls::install_provider();
+            let servers = Servers::named(Some("chaos"));
+            servers.create_template().await;
+            servers
+        })
+        .await;
+    servers.control(&["up"]).await;
+    Chaos { servers, _turn: turn }
+}
+
 impl Servers {
-    /// Another pair of servers, which a test may stop, kill and pause. Stopped by `tests/servers`
-    /// at the end of `make test`; a later run uses it again.
-    pub fn named(name: Option<&str>) -> Self {
+    /// The shared servers, or another pair of that name, which `make test` stops at its end.
+    pub fn named(name: Option<&'static str>) -> Self {
         let settings = environment(name);
         let setting = |key: &str| settings.get(key).cloned().unwrap_or_default();
         Self {
+            name,
             amqp_url: setting("AMQP_URL"),
             database_url: setting("DATABASE_URL"),
             management_url: setting("MANAGEMENT_URL"),
-            http: reqwest::Client::new(),
+            // Each test has a runtime of its own, and a kept connection ends with the one it was opened in.
+            http: reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap(),
         }
     }
 
@@ -62,6 +87,12 @@ impl Servers {
 
     pub fn database_address(&self) -> String {
         address(&self.database_url)
+    }
+
+    /// `kill postgresql`, `rabbitmqctl status`, … : a command of `tests/servers`.
+    pub async fn control(&self, arguments: &[&str]) {
+        let (name, arguments) = (self.name, arguments.iter().map(ToString::to_string).collect());
+        tokio::task::spawn_blocking(move || script(name, arguments)).await.unwrap();
     }
 
     pub async fn create_vhost(&self, name: &str) {
@@ -124,36 +155,41 @@ impl Servers {
     pub fn remove(&self, vhost: &str, database: &str) {
         let url = format!("{}/api/vhosts/{vhost}", self.management_url);
         let delete = ["-s", "-o", "/dev/null", "-X", "DELETE", &url];
-        let _ = Command::new("curl").args(delete).spawn().map(|mut child| child.wait());
+        let _ = Command::new("curl").args(delete).spawn();
         let drop = format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)");
         let psql = [&self.database_url("postgres"), "-q", "-c", &drop];
-        let _ = Command::new("psql").args(psql).spawn().map(|mut child| child.wait());
+        let _ = Command::new("psql").args(psql).spawn();
     }
 }
 
 /// Asks `tests/servers` for the addresses, and to start what does not run.
-fn environment(name: Option<&str>) -> HashMap<String, String> {
+#[expect(clippy::disallowed_methods, reason = "not settings: what `make test` has started")]
+fn environment(name: Option<&'static str>) -> HashMap<String, String> {
     if name.is_none() && std::env::var("AMQP_URL").is_ok() {
         return std::env::vars().collect();
     }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers");
-    let run = |verb: &str| {
-        let mut command = Command::new(script);
-        command.arg(verb);
-        if let Some(name) = name {
-            command.env("SERVERS_NAME", name);
-        }
-        let output = command.output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "tests/servers {verb}: {told}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    run("up");
-    run("env")
+    script(name, vec!["up".into()]);
+    script(name, vec!["env".into()])
         .lines()
         .filter_map(|line| line.split_once('='))
         .map(|(key, value)| (key.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
         .collect()
+}
+
+/// Runs `tests/servers`, for the shared servers or for others; what it prints.
+fn script(name: Option<&str>, arguments: Vec<String>) -> String {
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers"));
+    if let Some(name) = name {
+        command.env("SERVERS_NAME", name);
+        // Whatever servers the caller brought: these are started here, because they will be killed.
+        for brought in ["AMQP_URL", "DATABASE_URL", "MANAGEMENT_URL", "SERVERS_OWN"] {
+            command.env_remove(brought);
+        }
+    }
+    let output = command.args(&arguments).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "tests/servers {arguments:?}: {told}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn address(url: &str) -> String {

@@ -114,6 +114,14 @@ impl Worker {
         until(&format!("the worker logs {text:?}"), async || self.log().find(text)).await
     }
 
+    /// Waits until so many log lines contain `text`.
+    pub async fn until_logged_times(&self, text: &str, times: usize) {
+        until(&format!("the worker logs {text:?} {times} times"), async || {
+            (self.log().count(text) >= times).then_some(())
+        })
+        .await;
+    }
+
     pub fn log(&self) -> Log {
         Log(Arc::clone(&self.log))
     }
@@ -139,9 +147,24 @@ impl Worker {
     }
 }
 
+impl Drop for Worker {
+    /// The log of a test that fails is part of its message.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log.lock().unwrap();
+            let rest = log.len().saturating_sub(60);
+            eprintln!("the worker's last words:\n{}", log[rest..].join("\n"));
+        }
+    }
+}
+
 impl Log {
     pub fn find(&self, text: &str) -> Option<String> {
         self.0.lock().unwrap().iter().find(|line| line.contains(text)).cloned()
+    }
+
+    pub fn count(&self, text: &str) -> usize {
+        self.0.lock().unwrap().iter().filter(|line| line.contains(text)).count()
     }
 
     pub fn text(&self) -> String {

@@ -1,0 +1,148 @@
+//! Thousands of notifications while RabbitMQ and PostgreSQL are killed again and again: every one is published, and
+//! what is published twice has the same id.
+
+use std::collections::{HashMap, HashSet};
+
+use docplanner_worker::simulator::{
+    api::Options,
+    world::{Address, World},
+};
+
+use crate::support::{
+    Story,
+    broker::{Broker, DEAD, INCOMING, PARTNER_QUEUES, Published},
+    clinic,
+    servers::{self, Servers},
+    until,
+    worker::Worker,
+};
+
+const BOOKINGS: usize = 3000;
+const ADDRESSES: usize = 50;
+/// Every so many bookings, one is delivered twice.
+const DUPLICATE_EVERY: usize = 10;
+/// What is killed after every so many events.
+const KILL_EVERY: usize = 600;
+const KILLED: [&str; 4] = ["rabbitmq", "postgresql", "rabbitmq", "postgresql"];
+
+const RETRY_QUEUES: [&str; 2] =
+    ["docplanner.notifications.retry.200ms", "docplanner.notifications.retry.400ms"];
+
+#[tokio::test]
+async fn servers_that_are_killed_in_the_middle_lose_nothing() {
+    let chaos = servers::chaos().await;
+    let options = Options { world: world(), ..Options::default() };
+    let mut story = Story::begin_on(chaos.servers, options).await;
+    // Slow enough to be killed in the middle.
+    story.settings.broker.push("prefetch = 64".into());
+    let attempted = deliver_everything(&story).await;
+    let workers = [story.worker().await, story.worker().await];
+    let mut seen = Seen::default();
+
+    for (kill, events) in KILLED.into_iter().zip((KILL_EVERY..).step_by(KILL_EVERY)) {
+        while seen.bookings.len() < events {
+            seen.take(story.next_event().await);
+        }
+        restart(&mut story, chaos.servers, kill, &mut seen).await;
+    }
+    while seen.bookings.len() < BOOKINGS {
+        seen.take(story.next_event().await);
+    }
+    until_everything_is_settled(&story, &workers).await;
+    seen.take_all(story.broker.further_events());
+
+    let lost = BOOKINGS - seen.bookings.len();
+    println!("attempted  published  repeated  lost");
+    println!("{attempted:9}  {:9}  {:8}  {lost:4}", seen.bookings.len(), seen.repeated);
+    assert!(story.broker.further_dead_letters().is_empty());
+    for queue in PARTNER_QUEUES {
+        assert_eq!(story.broker.depth(queue).await, 0);
+    }
+    for worker in workers {
+        worker.until_ready().await;
+        assert!(worker.stop().await.success());
+    }
+}
+
+/// What a partner has got.
+#[derive(Default)]
+struct Seen {
+    /// Event ids by booking.
+    bookings: HashMap<String, String>,
+    ids: HashSet<String>,
+    repeated: usize,
+}
+
+impl Seen {
+    fn take(&mut self, event: Published) {
+        let (booking, id) = (event.booking(), event.id());
+        if self.ids.insert(id.clone()) {
+            let before = self.bookings.insert(booking.clone(), id);
+            assert!(before.is_none(), "booking {booking} is told again, with another id");
+        } else if !event.redelivered {
+            // Otherwise it is our own acknowledgement that was lost.
+            self.repeated += 1;
+        }
+    }
+
+    fn take_all(&mut self, events: Vec<Published>) {
+        for event in events {
+            self.take(event);
+        }
+    }
+}
+
+fn world() -> World {
+    let mut world = clinic::world();
+    for nth in 0..ADDRESSES {
+        world.insert_address(Address::new(&address(nth), "123", "1"));
+    }
+    world
+}
+
+fn address(booking: usize) -> String {
+    format!("20{}", booking % ADDRESSES)
+}
+
+/// Every booking, some twice; how many messages that are.
+async fn deliver_everything(story: &Story) -> usize {
+    let mut attempted = 0;
+    for booking in 0..BOOKINGS {
+        let notification = clinic::slot_booked(&booking.to_string(), &address(booking));
+        let times = if booking % DUPLICATE_EVERY == 0 { 2 } else { 1 };
+        for _ in 0..times {
+            story.deliver(&notification).await;
+            attempted += 1;
+        }
+    }
+    attempted
+}
+
+/// Kills a server and starts it. A partner whose broker was killed connects anew.
+async fn restart(story: &mut Story, servers: &Servers, server: &str, seen: &mut Seen) {
+    assert!(story.broker.depth(INCOMING).await > 0, "{server} is killed in the middle");
+    servers.control(&["kill", server]).await;
+    servers.control(&["start", server]).await;
+    if server == "rabbitmq" {
+        seen.take_all(story.broker.further_events());
+        assert!(story.broker.further_dead_letters().is_empty());
+        story.broker = Broker::connect(&servers.amqp_url(story.vhost())).await;
+    }
+}
+
+async fn until_everything_is_settled(story: &Story, workers: &[Worker]) {
+    until("nothing waits anywhere", async || {
+        for queue in [INCOMING, DEAD].iter().chain(&RETRY_QUEUES) {
+            if story.broker.depth(queue).await > 0 {
+                return None;
+            }
+        }
+        for worker in workers {
+            if worker.metric("deliveries_in_flight", &[]).await > 0.0 {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+}

@@ -64,6 +64,8 @@ enum Failure {
     Work(anyhow::Error),
     /// The result is already on stdout, and it is not good: exit code 1.
     Told,
+    /// What is wrong with the settings is already on stdout: exit code 2.
+    ToldUsage,
 }
 
 impl Common {
@@ -94,6 +96,7 @@ impl Cli {
                 ExitCode::FAILURE
             }
             Err(Failure::Told) => ExitCode::FAILURE,
+            Err(Failure::ToldUsage) => ExitCode::from(2),
         }
     }
 }

@@ -184,7 +184,8 @@ fn data(notification: &Notification, facts: &AddressFacts, window: TimeDelta) ->
             data.presence = Some(*presence);
         }
         Fact::PaymentStatusChanged { booking, change } => {
-            data.with_booking(booking, window);
+            // Who has a payment's status has to pay, whether or not the booking repeats it.
+            data.with_booking(&Booking { visit_payment: Some(true), ..booking.clone() }, window);
             data.payment_status(change.to.as_str());
             data.payment_change = Some(payment_change(change));
         }

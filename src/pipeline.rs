@@ -81,6 +81,8 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
         processed: &mut Processed,
     ) -> Result<Option<Received<'p>>, Error> {
         let started = Instant::now();
+        let presumed = self.tenants.presumed(delivery.tenant.as_deref());
+        processed.tenant = presumed.map(|tenant| tenant.profile.id.clone());
         if delivery.body.len() > self.max_body_bytes {
             return Err(Error::TooLarge { bytes: delivery.body.len(), limit: self.max_body_bytes });
         }
@@ -90,6 +92,8 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
             return Ok(None);
         }
         let facility = notification.place.facility.id.as_deref();
+        // It can be read, so nothing has to be presumed.
+        processed.tenant = None;
         let tenant = self.tenants.resolve(delivery.tenant.as_deref(), facility)?;
         processed.tenant = Some(tenant.profile.id.clone());
         let (key, content) = (notification.key(&tenant.profile.id), notification.content());

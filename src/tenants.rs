@@ -87,6 +87,18 @@ impl Tenants {
         }
     }
 
+    /// Whose a notification must be that cannot be read: who the header names, or the only one
+    /// there is.
+    #[must_use]
+    pub fn presumed(&self, header: Option<&str>) -> Option<&Tenant> {
+        let nth = match (header, self.all.len()) {
+            (Some(id), _) => self.by_id.get(id).copied(),
+            (None, 1) => Some(0),
+            (None, _) => None,
+        };
+        nth.map(|nth| &self.all[nth])
+    }
+
     /// The tenant by the header, else by the facility, else the only one without a list.
     ///
     /// # Errors
@@ -166,6 +178,11 @@ mod tests {
         let listed = tenants(&[("acme", &["1"])]);
         assert_eq!(resolved(&listed, None, Some("9")), NOT_LISTED);
         assert_eq!(resolved(&listed, None, None), NOTHING);
+
+        assert_eq!(listed.presumed(None).map(|t| t.profile.id.as_str()), Some("acme"));
+        assert!(listed.presumed(Some("nobody")).is_none());
+        assert!(both.presumed(None).is_none());
+        assert_eq!(both.presumed(Some("acme")).map(|t| t.profile.id.as_str()), Some("acme"));
 
         let two_without = tenants(&[("a", &[]), ("b", &[])]);
         assert_eq!(resolved(&two_without, None, Some("9")), NOT_LISTED);

@@ -9,7 +9,7 @@ use super::{Common, Failure, Output, block_on};
 use crate::{
     app,
     broker::{self, Topology},
-    config::Settings,
+    config::{Problems, Settings},
     database::connect_pool,
     inbox,
     metrics::Metrics,
@@ -37,7 +37,14 @@ struct Finding {
 }
 
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = arguments.common.settings()?;
+    let settings = match Settings::load(arguments.common.config.as_deref()) {
+        Ok(settings) => settings,
+        Err(problems) if arguments.output == Output::Json => {
+            print_problems(&problems);
+            return Err(Failure::ToldUsage);
+        }
+        Err(problems) => return Err(problems.into()),
+    };
     let mut findings = vec![Finding::good("settings")];
     if arguments.connect {
         findings.extend(block_on(connect(&settings))?);
@@ -120,6 +127,19 @@ fn print_text(findings: &[Finding]) {
             }
         }
     }
+}
+
+/// Settings that cannot be used, in the form of findings.
+fn print_problems(problems: &Problems) {
+    let findings: Vec<_> = problems
+        .0
+        .iter()
+        .map(|problem| {
+            let what = format!("settings: {}", problem.path);
+            json!({ "what": what, "ok": false, "problem": problem.message, "remedy": null })
+        })
+        .collect();
+    println!("{:#}", json!(findings));
 }
 
 fn print_json(findings: &[Finding]) {

@@ -14,6 +14,7 @@ use crate::support::{
     Story,
     broker::{DeadLetter, INCOMING},
     golden::{fixture, notification},
+    until,
 };
 
 const DATE_TIME: &str = "not a date-time such as 2021-05-26T16:00:00+01:00";
@@ -185,12 +186,18 @@ async fn set_aside(reason: &str, cases: &[(&[u8], &str)]) {
         assert_eq!(dead.header("x-error").as_deref(), Some(*error), "{shown}");
         assert_eq!(dead.header("x-reason").as_deref(), Some(reason), "{shown}");
         assert_eq!(dead.header("x-relay").as_deref(), Some("relay-7"), "{shown}");
+        let tenant = dead.header("x-docplanner-tenant");
+        assert_eq!(tenant.as_deref(), Some("acme"), "the only one there is: {shown}");
         assert_eq!(dead.body, *body, "{shown}");
         assert_failed_once_since(&dead, delivered_at);
     }
-    let reason = format!("reason=\"{reason}\"");
-    let count = worker.metric("dead_letters_total", &[&reason]).await;
-    assert_eq!(count.to_string(), cases.len().to_string());
+    // A dead letter is counted once it is settled, which may be after it was seen here.
+    let series = format!("reason=\"{reason}\"");
+    until("every dead letter is counted", async || {
+        let count = worker.metric("dead_letters_total", &[&series]).await;
+        (count.to_string() == cases.len().to_string()).then_some(())
+    })
+    .await;
     assert!(story.broker.further_events().is_empty());
     assert!(worker.stop().await.success());
 }

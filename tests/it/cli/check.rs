@@ -22,6 +22,24 @@ async fn every_problem_is_told_at_once_with_its_path() {
 }
 
 #[tokio::test]
+async fn problems_are_findings_for_a_machine() {
+    let folder = scratch("problems_json");
+    let file = write(&folder, "worker.toml", &fixture("cli/many-problems.toml"));
+    let ran = with_config(&["check", "--output", "json"], &file, "").await;
+    assert_eq!((ran.code, ran.stderr.as_str()), (2, ""));
+    let findings: Vec<Value> = serde_json::from_str(&ran.stdout).unwrap();
+    let told = fixture("cli/many-problems.txt");
+    // The first line counts them.
+    assert_eq!(findings.len(), told.lines().count() - 1);
+    for finding in findings {
+        let path = finding["what"].as_str().unwrap().trim_start_matches("settings: ");
+        let line = format!("{path}: {}", finding["problem"].as_str().unwrap());
+        assert!(told.contains(&line), "{line}");
+        assert_eq!(finding["ok"], false);
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_toml_is_told_with_its_line() {
     let folder = scratch("toml");
     let file =

@@ -31,7 +31,7 @@ use self::{
 };
 
 /// For anything that should happen at once. Long, because a loaded machine is no failure.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A test's own world.
 pub struct Story {

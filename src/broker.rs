@@ -44,7 +44,7 @@ pub enum PublishError {
     /// No confirm within `broker.confirm_timeout`.
     #[error("the broker did not confirm it in time")]
     TimedOut,
-    /// The process is ending, or nobody can tell which message was returned.
+    /// The process is ending.
     #[error("publishing was interrupted")]
     Interrupted,
 }

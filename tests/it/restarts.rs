@@ -41,15 +41,15 @@ async fn servers_that_are_killed_in_the_middle_lose_nothing() {
 
     for (kill, events) in KILLED.into_iter().zip((KILL_EVERY..).step_by(KILL_EVERY)) {
         while seen.bookings.len() < events {
-            seen.take(story.next_event().await);
+            seen.take(&story.next_event().await);
         }
         restart(&mut story, chaos.servers, kill, &mut seen).await;
     }
     while seen.bookings.len() < BOOKINGS {
-        seen.take(story.next_event().await);
+        seen.take(&story.next_event().await);
     }
     until_everything_is_settled(&story, &workers).await;
-    seen.take_all(story.broker.further_events());
+    seen.take_all(&story.broker.further_events());
 
     let lost = BOOKINGS - seen.bookings.len();
     println!("attempted  published  repeated  lost");
@@ -74,7 +74,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn take(&mut self, event: Published) {
+    fn take(&mut self, event: &Published) {
         let (booking, id) = (event.booking(), event.id());
         if self.ids.insert(id.clone()) {
             let before = self.bookings.insert(booking.clone(), id);
@@ -85,7 +85,7 @@ impl Seen {
         }
     }
 
-    fn take_all(&mut self, events: Vec<Published>) {
+    fn take_all(&mut self, events: &[Published]) {
         for event in events {
             self.take(event);
         }
@@ -124,7 +124,7 @@ async fn restart(story: &mut Story, servers: &Servers, server: &str, seen: &mut 
     servers.control(&["kill", server]).await;
     servers.control(&["start", server]).await;
     if server == "rabbitmq" {
-        seen.take_all(story.broker.further_events());
+        seen.take_all(&story.broker.further_events());
         assert!(story.broker.further_dead_letters().is_empty());
         story.broker = Broker::connect(&servers.amqp_url(story.vhost())).await;
     }

@@ -2,9 +2,10 @@
 //!
 //! Hazards of confirms that this file is written around:
 //! - The client pairs a returned message with whichever confirm it resolves next, so a return is
-//!   matched by our own header. A return that the broker sent for a message is always attached to
-//!   a confirm that resolves no later than that message's own; therefore everything that is ready
-//!   is read before anything is concluded.
+//!   matched by our own header. A confirm can take the return of a message whose own confirm comes
+//!   later, and leave its own to that one. But each takes one as long as there is any: once every
+//!   returned message has its confirm, no confirmed one has a return to come. Until then nobody is
+//!   told that all is well, and everything that is ready is read first.
 //! - A confirm may never come. After the deadline the channel is given up, so that a late one
 //!   cannot be taken for another message's.
 
@@ -56,6 +57,10 @@ pub(super) struct Session {
     confirms: FuturesUnordered<BoxFuture<'static, (u64, lapin::Result<Confirmation>)>>,
     blocked: bool,
     confirmed_any: bool,
+    /// Confirmed or refused (`true`), but a return may still follow with another's confirm.
+    confirmed: BTreeMap<u64, bool>,
+    /// Returned with another's confirm; their own is still to come.
+    returned_early: HashSet<u64>,
     /// A message was returned since the topology was last looked at.
     returned_any: bool,
     mended_at: Option<Instant>,
@@ -84,6 +89,8 @@ impl Session {
             confirms: FuturesUnordered::new(),
             blocked: connection.status().blocked(),
             confirmed_any: false,
+            confirmed: BTreeMap::new(),
+            returned_early: HashSet::new(),
             returned_any: false,
             mended_at: None,
         })
@@ -196,9 +203,7 @@ impl Session {
         while let Some(Some(confirm)) = self.confirms.next().now_or_never() {
             ready.push(confirm);
         }
-        let mut outcomes = Vec::with_capacity(ready.len());
-        let mut returned = HashSet::new();
-        let mut lost = false;
+        let (mut lost, mut unreadable) = (false, false);
         for (id, confirm) in ready {
             let (refused, message) = match confirm {
                 Ok(Confirmation::Ack(message)) => (false, message),
@@ -208,32 +213,46 @@ impl Session {
                     continue;
                 }
             };
-            let carried = message.map(|message| properties::publish_id(&message.properties));
-            // Somebody else's return: whether there is one for this message, too, cannot be told.
-            let unclear = carried.is_some_and(|carried| carried != Some(id));
-            returned.extend(carried.flatten());
-            outcomes.push((id, refused, unclear));
+            if let Some(message) = message {
+                match properties::publish_id(&message.properties) {
+                    Some(returned) => self.returned(returned),
+                    None => unreadable = true,
+                }
+            }
+            self.confirmed(id, refused);
         }
-        for (id, refused, unclear) in outcomes {
-            let Some(pending) = self.pending.remove(&id) else { continue };
-            let result = match (returned.contains(&id), refused, unclear) {
-                (true, _, _) => Err(PublishError::Returned),
-                (false, true, _) => Err(PublishError::Refused),
-                (false, false, true) => Err(PublishError::Interrupted),
-                (false, false, false) => Ok(()),
-            };
-            self.confirmed_any |= result.is_ok();
-            // Who no longer waits has given up; the message is with the broker all the same.
-            let _ = pending.request.answer.send(result);
+        if unreadable {
+            // Whose it is cannot be told: what has no answer yet is published again.
+            return Err(End::ChannelLost);
         }
-        self.returned_any |= !returned.is_empty();
-        for id in returned {
-            // Its own confirm is still to come; that one will find nobody waiting.
-            if let Some(pending) = self.pending.remove(&id) {
-                let _ = pending.request.answer.send(Err(PublishError::Returned));
+        if self.returned_early.is_empty() {
+            for (id, refused) in std::mem::take(&mut self.confirmed) {
+                self.answer(id, if refused { Err(PublishError::Refused) } else { Ok(()) });
             }
         }
         if lost { Err(self.why_lost()) } else { Ok(()) }
+    }
+
+    /// A message came back, with its own confirm or with another's.
+    fn returned(&mut self, id: u64) {
+        self.returned_any = true;
+        self.answer(id, Err(PublishError::Returned));
+        if self.confirmed.remove(&id).is_none() {
+            self.returned_early.insert(id);
+        }
+    }
+
+    fn confirmed(&mut self, id: u64, refused: bool) {
+        if !self.returned_early.remove(&id) {
+            self.confirmed.insert(id, refused);
+        }
+    }
+
+    fn answer(&mut self, id: u64, result: Result<(), PublishError>) {
+        let Some(pending) = self.pending.remove(&id) else { return };
+        self.confirmed_any |= result.is_ok();
+        // Who no longer waits has given up; the message is with the broker all the same.
+        let _ = pending.request.answer.send(result);
     }
 
     fn should_mend(&mut self) -> bool {

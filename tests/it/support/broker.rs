@@ -88,13 +88,12 @@ impl Broker {
 
     pub async fn publish(&self, queue: &str, body: &[u8], properties: BasicProperties) {
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let confirm = self
-            .channel
-            .basic_publish("".into(), queue.into(), options, body, properties)
-            .await
-            .unwrap()
-            .await
-            .unwrap();
+        let publishing = async {
+            let sent =
+                self.channel.basic_publish("".into(), queue.into(), options, body, properties);
+            sent.await.unwrap().await.unwrap()
+        };
+        let confirm = tokio::time::timeout(DEADLINE, publishing).await.expect("a confirm in time");
         assert!(confirm.is_ack() && confirm.take_message().is_none(), "{queue} took it");
     }
 

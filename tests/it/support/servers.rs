@@ -1,6 +1,6 @@
 //! The shared servers, and what a story has of its own on them; and the servers that may be killed.
 
-use std::{collections::HashMap, process::Command};
+use std::{collections::HashMap, ffi::OsStr, fmt, process::Command};
 
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio_postgres::{Client, NoTls};
@@ -51,7 +51,9 @@ pub async fn chaos() -> Chaos {
             servers
         })
         .await;
+    // What a test that failed has left behind.
     servers.control(&["up"]).await;
+    servers.control(&["rabbitmqctl", "set_vm_memory_high_watermark", "0.4"]).await;
     Chaos { servers, _turn: turn }
 }
 
@@ -91,8 +93,9 @@ impl Servers {
 
     /// `kill postgresql`, `rabbitmqctl status`, … : a command of `tests/servers`.
     pub async fn control(&self, arguments: &[&str]) {
-        let (name, arguments) = (self.name, arguments.iter().map(ToString::to_string).collect());
-        tokio::task::spawn_blocking(move || script(name, arguments)).await.unwrap();
+        let name = self.name;
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        tokio::task::spawn_blocking(move || script(name, &arguments)).await.unwrap();
     }
 
     pub async fn create_vhost(&self, name: &str) {
@@ -168,8 +171,8 @@ fn environment(name: Option<&'static str>) -> HashMap<String, String> {
     if name.is_none() && std::env::var("AMQP_URL").is_ok() {
         return std::env::vars().collect();
     }
-    script(name, vec!["up".into()]);
-    script(name, vec!["env".into()])
+    script(name, &["up"]);
+    script(name, &["env"])
         .lines()
         .filter_map(|line| line.split_once('='))
         .map(|(key, value)| (key.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
@@ -177,7 +180,7 @@ fn environment(name: Option<&'static str>) -> HashMap<String, String> {
 }
 
 /// Runs `tests/servers`, for the shared servers or for others; what it prints.
-fn script(name: Option<&str>, arguments: Vec<String>) -> String {
+fn script(name: Option<&str>, arguments: &[impl AsRef<OsStr> + fmt::Debug]) -> String {
     let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers"));
     if let Some(name) = name {
         command.env("SERVERS_NAME", name);
@@ -186,7 +189,7 @@ fn script(name: Option<&str>, arguments: Vec<String>) -> String {
             command.env_remove(brought);
         }
     }
-    let output = command.args(&arguments).output().unwrap();
+    let output = command.args(arguments).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "tests/servers {arguments:?}: {told}");
     String::from_utf8(output.stdout).unwrap()

@@ -99,6 +99,15 @@ impl Worker {
             .sum()
     }
 
+    /// Fails if the sum of these series is another one.
+    pub async fn assert_metric(&self, name: &str, labels: &[&str], expected: u32) {
+        let sum = self.metric(name, labels).await;
+        assert!(
+            (sum - f64::from(expected)).abs() < 0.5,
+            "{name} {labels:?}: {sum}, not {expected}"
+        );
+    }
+
     /// Waits until so many deliveries have been settled in this way.
     pub async fn until_settled(&self, disposition: &str, count: u32) {
         let label = format!("disposition=\"{disposition}\"");

@@ -3,7 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::needless_pass_by_value, reason = "json!(…) reads best in place")]
-#![expect(clippy::float_cmp, reason = "counters are whole numbers")]
 #![expect(unreachable_pub, reason = "the harness is written like a library")]
 
 mod support;

@@ -101,10 +101,12 @@ where
         let mut told = None;
         while !self.work.stop.is_soft() {
             let result = self.connected(&mut backoff).await;
+            let was_consuming = self.health.parts().consuming;
             self.health.consuming(false);
             let Err(error) = result else { break };
             let error = chain(&error);
-            if told.as_ref() != Some(&error) {
+            // Once for each time that it goes away, and not for each attempt to come back.
+            if was_consuming || told.as_ref() != Some(&error) {
                 warn!(error, "not consuming; waiting for the broker");
                 told = Some(error);
             }

@@ -75,7 +75,7 @@ async fn an_event_that_is_always_refused_is_dead_lettered() {
 #[tokio::test]
 async fn a_returned_event_is_told_from_hundreds_that_are_confirmed_at_the_same_time() {
     let mut story = Story::begin().await;
-    story.settings.broker.push("declare_topology = false".into());
+    story.settings.broker.push("declare_topology = false\nprefetch = 600".into());
     let database = story.proxy_before_database().await;
     let worker = story.worker().await;
     for address in [clinic::ONSITE, clinic::ONLINE] {
@@ -89,27 +89,27 @@ async fn a_returned_event_is_told_from_hundreds_that_are_confirmed_at_the_same_t
 
     // All at once and mixed: the database answers their claims together.
     database.stall_answers(ANY);
-    for nth in 0..240 {
-        let address = if nth % 8 == 0 { clinic::ONLINE } else { clinic::ONSITE };
+    for nth in 0..600 {
+        let address = if nth % 3 == 0 { clinic::ONLINE } else { clinic::ONSITE };
         story.deliver(&clinic::slot_booked(&format!("{address}-{nth}"), address)).await;
     }
     until("all are in flight", async || {
-        (worker.metric("deliveries_in_flight", &[]).await >= 240.0).then_some(())
+        (worker.metric("deliveries_in_flight", &[]).await >= 600.0).then_some(())
     })
     .await;
     database.flow();
 
-    for _ in 0..30 {
+    for _ in 0..200 {
         let dead = story.next_dead_letter().await;
         assert_eq!(dead.header("x-reason").unwrap(), "publish-failed");
         let body: serde_json::Value = serde_json::from_slice(&dead.body).unwrap();
         assert_eq!(body["data"]["address"]["id"], clinic::ONLINE);
     }
-    worker.until_settled("published", 212).await;
+    worker.until_settled("published", 402).await;
     // Two tries more for each that was returned, and for no other.
-    worker.assert_metric("deliveries_total", &["disposition=\"retry\""], 60).await;
+    worker.assert_metric("deliveries_total", &["disposition=\"retry\""], 400).await;
     let ids = counted(story.broker.further_events());
-    assert_eq!(ids.len(), 210);
+    assert_eq!(ids.len(), 400);
     assert!(ids.values().all(|count| *count == 1), "{ids:?}");
 }
 

@@ -67,6 +67,9 @@ struct Background {
     last: CancellationToken,
 }
 
+/// For reading the schema's version. A frozen server accepts connections and says nothing.
+const SCHEMA_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// For closing connections. A server that is away must not keep a stopped worker.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -176,9 +179,10 @@ async fn wait_for_schema(pool: &Pool, health: &Health) {
             inbox::check_schema(&mut client).await?;
             anyhow::Ok(())
         };
-        match checked.await {
-            Ok(()) => return health.database_answered(),
-            Err(error) => health.database_failed(&format!("{error:#}")),
+        match tokio::time::timeout(SCHEMA_TIMEOUT, checked).await {
+            Ok(Ok(())) => return health.database_answered(),
+            Ok(Err(error)) => health.database_failed(&format!("{error:#}")),
+            Err(_) => health.database_failed("the database does not tell its schema in time"),
         }
         tokio::time::sleep(backoff.next_delay()).await;
     }

@@ -124,6 +124,7 @@ fn build(
         retry: RetryPolicy::new(settings.broker.retry_delays.clone())?,
         max_body_bytes: settings.broker.max_body_bytes,
         metrics: Arc::clone(metrics),
+        give_up: stop.hard.child_token(),
     };
     Ok(Consumer::new(
         settings.broker.clone(),

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio_util::sync::CancellationToken;
+
 pub use self::error::Error;
 use crate::{
     broker::Publisher,
@@ -48,6 +50,8 @@ pub struct Pipeline<I, A, P> {
     pub max_body_bytes: usize,
     /// Where stages are timed.
     pub metrics: Arc<Metrics>,
+    /// The time to finish is over: what is under way is given back.
+    pub give_up: CancellationToken,
 }
 
 /// A notification that is somebody's, and its identity.
@@ -110,10 +114,11 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
             Claim::Held => return self.retry.disposition(Err(Error::HeldElsewhere), attempts),
             Claim::Conflict => return self.retry.disposition(Err(Error::Conflict), attempts),
         };
-        let ends_at = lease.ends_at.into();
-        let published = tokio::time::timeout_at(ends_at, self.publish(received, &lease))
-            .await
-            .unwrap_or(Err(Error::LeaseRanOut));
+        let published = tokio::select! {
+            published = self.publish(received, &lease) => published,
+            () = tokio::time::sleep_until(lease.ends_at.into()) => Err(Error::LeaseRanOut),
+            () = self.give_up.cancelled() => Err(Error::Stopping),
+        };
         let disposition = self.retry.disposition(published.map(|()| Outcome::Published), attempts);
         let started = Instant::now();
         let closed = self.inbox.close(lease, closing(&disposition)).await;

@@ -13,7 +13,7 @@ use lapin::{
     options::{BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
     types::FieldTable,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::{
@@ -41,6 +41,10 @@ use crate::{
 /// to be recognized as a duplicate; longer only makes a stop take longer.
 const ACKS_PASS_ON: Duration = Duration::from_millis(250);
 
+/// For releasing leases and handing over what could not be finished in time. All of that together is
+/// two round trips; a server that is away must not keep a stopping worker for longer.
+const GIVE_BACK: Duration = Duration::from_secs(1);
+
 /// Consumes one queue for one pipeline.
 pub struct Consumer<I, A, P> {
     settings: BrokerSettings,
@@ -57,8 +61,6 @@ struct Work<I, A, P> {
     settler: Settler,
     metrics: Arc<Metrics>,
     stop: Stop,
-    /// Ends the work on deliveries: the hard stop does, and the end of a drain.
-    give_up: CancellationToken,
 }
 
 /// Why a subscription ended.
@@ -89,13 +91,12 @@ where
     ) -> Self {
         let settler =
             Settler { publisher, topology: topology.clone(), metrics: Arc::clone(&metrics), clock };
-        let give_up = stop.hard.child_token();
-        let work = Arc::new(Work { pipeline, quarantine, settler, metrics, stop, give_up });
+        let work = Arc::new(Work { pipeline, quarantine, settler, metrics, stop });
         Self { settings, topology, health, work, tasks: TaskTracker::new() }
     }
 
     /// Consumes until stopped, then drains: nothing new is taken, what is in flight is finished
-    /// within `broker.drain_timeout`, and what is left goes back to the broker.
+    /// within `broker.drain_timeout`, and what is left is given back.
     pub async fn run(self) {
         let mut backoff = Backoff::reconnect();
         let mut told = None;
@@ -198,12 +199,12 @@ where
         let work = Arc::clone(&self.work);
         work.metrics.delivered();
         self.tasks.spawn(async move {
-            work.give_up.run_until_cancelled(work.handle(&message)).await;
+            work.stop.hard.run_until_cancelled(work.handle(&message)).await;
             work.metrics.left();
         });
     }
 
-    /// Waits for what is in flight, within `broker.drain_timeout`; the broker has back what is left.
+    /// Waits for what is in flight, within `broker.drain_timeout`, and gives back what is left.
     async fn finish_in_flight(&self) {
         self.health.consuming(false);
         self.tasks.close();
@@ -212,13 +213,15 @@ where
             return;
         }
         info!(in_flight, "draining: {in_flight} deliveries in flight");
-        let finished = tokio::time::timeout(self.settings.drain_timeout, self.tasks.wait());
-        if let Some(Ok(())) = self.work.give_up.run_until_cancelled(finished).await {
+        if tokio::time::timeout(self.settings.drain_timeout, self.tasks.wait()).await.is_ok() {
             info!("drained");
         } else {
             let left = self.tasks.len();
-            warn!(left, "stopping with {left} deliveries in flight; the broker has them back");
-            self.work.give_up.cancel();
+            warn!(left, "giving back {left} deliveries that were not finished in time");
+            self.work.pipeline.give_up.cancel();
+            // Who does not manage that either comes back with the end of the connection, and once
+            // its lease has run out.
+            let _ = tokio::time::timeout(GIVE_BACK, self.tasks.wait()).await;
         }
         tokio::time::sleep(ACKS_PASS_ON).await;
     }

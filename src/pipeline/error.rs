@@ -34,6 +34,9 @@ pub enum Error {
     /// The broker did not take the event.
     #[error("cannot publish the event")]
     Publish(#[from] PublishError),
+    /// The worker stops, and there was no time to finish.
+    #[error("the worker is stopping")]
+    Stopping,
     /// Working on it took longer than `database.lease`.
     #[error("the lease ran out before the event was confirmed")]
     LeaseRanOut,
@@ -48,7 +51,7 @@ impl From<&Error> for Prospect {
             Error::UnknownTenant(_) => Prospect::Never(Reason::UnknownTenant),
             Error::Conflict => Prospect::Never(Reason::Conflict),
             // Waiting is not failing.
-            Error::HeldElsewhere | Error::LeaseRanOut => Prospect::Wait(None),
+            Error::HeldElsewhere | Error::LeaseRanOut | Error::Stopping => Prospect::Wait(None),
             Error::Lookup(cause) => cause.prospect(),
             Error::Publish(cause) => cause.prospect(),
         }

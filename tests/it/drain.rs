@@ -72,13 +72,13 @@ async fn what_is_in_flight_is_finished_and_nothing_else_is_begun() {
 async fn what_cannot_be_finished_in_time_goes_back_and_is_published_by_the_next_worker() {
     let mut story = Story::begin().await;
     story.settings.broker.push(r#"drain_timeout = "300ms""#.into());
-    story.settings.broker.push(r#"confirm_timeout = "1s""#.into());
-    story.settings.database.push(r#"lease = "2s""#.into());
     let worker = busy_worker(&mut story, 0).await;
 
     assert!(worker.stop().await.success());
     assert!(story.broker.further_events().is_empty());
     story.until_waiting(IN_FLIGHT).await;
+    let held = "SELECT count(*) FROM inbox WHERE leased_until > now()";
+    assert_eq!(story.sql(held).await, "0", "nobody has to wait for a lease to run out");
 
     story.docplanner.clear_faults();
     let next = story.worker().await;

@@ -9,6 +9,7 @@ mod topology;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 
 use crate::config::{Problems, Settings};
 
@@ -111,6 +112,11 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     // Whatever still waits for a server must not keep the process.
     runtime.shutdown_background();
     Ok(result)
+}
+
+/// JSON for machines, with line breaks, keys in the order of the type.
+fn pretty(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(value)?)
 }
 
 impl From<Problems> for Failure {

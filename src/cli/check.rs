@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
-use super::{Common, Failure, Output, block_on};
+use super::{Common, Failure, Output, block_on, pretty};
 use crate::{
     app,
     broker::{self, Topology},
-    config::{Problems, Settings},
+    config::{Problem, Settings},
     database::connect_pool,
     inbox,
     metrics::Metrics,
@@ -30,17 +30,21 @@ pub(super) struct Arguments {
 }
 
 /// What one look found.
+#[derive(Serialize)]
 struct Finding {
     what: String,
-    /// What is wrong and what to do, if anything.
-    problem: Option<(String, &'static str)>,
+    ok: bool,
+    problem: Option<String>,
+    /// What to do about it.
+    remedy: Option<&'static str>,
 }
 
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     let settings = match Settings::load(arguments.common.config.as_deref()) {
         Ok(settings) => settings,
         Err(problems) if arguments.output == Output::Json => {
-            print_problems(&problems);
+            let findings: Vec<_> = problems.0.iter().map(Finding::from).collect();
+            println!("{}", pretty(&findings)?);
             return Err(Failure::ToldUsage);
         }
         Err(problems) => return Err(problems.into()),
@@ -51,9 +55,9 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     }
     match arguments.output {
         Output::Text => print_text(&findings),
-        Output::Json => print_json(&findings),
+        Output::Json => println!("{}", pretty(&findings)?),
     }
-    let all_good = findings.iter().all(|finding| finding.problem.is_none());
+    let all_good = findings.iter().all(|finding| finding.ok);
     if all_good { Ok(()) } else { Err(Failure::Told) }
 }
 
@@ -110,49 +114,31 @@ async fn check_database(settings: &Settings) -> Finding {
 
 impl Finding {
     fn good(what: &str) -> Self {
-        Self { what: what.to_owned(), problem: None }
+        Self::of(what.to_owned(), Ok(()), "")
     }
 
     fn of(what: String, checked: Result<(), String>, remedy: &'static str) -> Self {
-        Self { what, problem: checked.err().map(|problem| (problem, remedy)) }
+        let problem = checked.err();
+        let remedy = problem.as_ref().map(|_| remedy);
+        Self { what, ok: problem.is_none(), problem, remedy }
+    }
+}
+
+impl From<&Problem> for Finding {
+    fn from(Problem { path, message }: &Problem) -> Self {
+        let what = format!("settings: {path}");
+        Self { what, ok: false, problem: Some(message.clone()), remedy: None }
     }
 }
 
 fn print_text(findings: &[Finding]) {
-    for Finding { what, problem } in findings {
+    for Finding { what, problem, remedy, .. } in findings {
         match problem {
             None => println!("ok       {what}"),
-            Some((problem, remedy)) => {
+            Some(problem) => {
+                let remedy = remedy.unwrap_or_default();
                 println!("PROBLEM  {what}: {problem}\n         remedy: {remedy}");
             }
         }
     }
-}
-
-/// Settings that cannot be used, in the form of findings.
-fn print_problems(problems: &Problems) {
-    let findings: Vec<_> = problems
-        .0
-        .iter()
-        .map(|problem| {
-            let what = format!("settings: {}", problem.path);
-            json!({ "what": what, "ok": false, "problem": problem.message, "remedy": null })
-        })
-        .collect();
-    println!("{:#}", json!(findings));
-}
-
-fn print_json(findings: &[Finding]) {
-    let findings: Vec<_> = findings
-        .iter()
-        .map(|Finding { what, problem }| {
-            json!({
-                "what": what,
-                "ok": problem.is_none(),
-                "problem": problem.as_ref().map(|(problem, _)| problem),
-                "remedy": problem.as_ref().map(|(_, remedy)| remedy),
-            })
-        })
-        .collect();
-    println!("{:#}", json!(findings));
 }

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Common, Failure, Output, block_on};
+use super::{Common, Failure, Output, block_on, pretty};
 use crate::{
     app, clock,
     config::Settings,
@@ -219,8 +219,4 @@ impl Flags {
         };
         format!("online_only {online}, visit_payment {payment} ({age})")
     }
-}
-
-fn pretty(value: &impl Serialize) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(value)?)
 }

@@ -3,6 +3,7 @@
 //! One task, because lapin numbers publishes in one step and sends them in another, and because a
 //! returned message can only be matched by someone who sees every confirm of the channel.
 
+mod matching;
 mod session;
 
 use std::{sync::Arc, time::Duration};

@@ -1,7 +1,10 @@
 //! Thousands of notifications while RabbitMQ and PostgreSQL are killed again and again: every one is published, and
 //! what is published twice has the same id.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use docplanner_worker::simulator::{
     api::Options,
@@ -13,7 +16,7 @@ use crate::support::{
     broker::{Broker, DEAD, INCOMING, Published},
     clinic,
     servers::{self, Servers},
-    until,
+    until_within,
     worker::Worker,
 };
 
@@ -24,6 +27,11 @@ const DUPLICATE_EVERY: usize = 10;
 /// What is killed after every so many events.
 const KILL_EVERY: usize = 600;
 const KILLED: [&str; 4] = ["rabbitmq", "postgresql", "rabbitmq", "postgresql"];
+
+/// A message that RabbitMQ was moving from a retry queue back to the incoming one when it was killed
+/// is moved again after its `dead_letter_worker_publisher_confirm_timeout`: three minutes, unless
+/// the servers are told otherwise.
+const DEAD_LETTERED_AGAIN: Duration = Duration::from_mins(5);
 
 const RETRY_QUEUES: [&str; 2] =
     ["docplanner.notifications.retry.200ms", "docplanner.notifications.retry.400ms"];
@@ -139,7 +147,7 @@ async fn restart(story: &mut Story, servers: &Servers, server: &str, seen: &mut 
 }
 
 async fn until_everything_is_settled(story: &Story, workers: &[Worker]) {
-    until("nothing waits anywhere", async || {
+    until_within(DEAD_LETTERED_AGAIN, "nothing waits anywhere", async || {
         for queue in [INCOMING, DEAD].iter().chain(&RETRY_QUEUES) {
             if story.broker.depth(queue).await > 0 {
                 return None;

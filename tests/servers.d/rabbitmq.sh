@@ -30,6 +30,9 @@ management.tcp.port = $MANAGEMENT_PORT
 management.rates_mode = basic
 disk_free_limit.absolute = 50MB
 TEXT
+  # A node that is killed while it moves a message from a retry queue back moves it again after this time: three minutes
+  # by default, longer than a test should wait.
+  echo '[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].' >"$home/advanced.config"
   epmd_start
 }
 

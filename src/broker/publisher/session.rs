@@ -2,15 +2,13 @@
 //!
 //! Hazards of confirms that this file is written around:
 //! - The client pairs a returned message with whichever confirm it resolves next, so a return is
-//!   matched by our own header. A confirm can take the return of a message whose own confirm comes
-//!   later, and leave its own to that one. But each takes one as long as there is any: once every
-//!   returned message has its confirm, no confirmed one has a return to come. Until then nobody is
-//!   told that all is well, and everything that is ready is read first.
+//!   matched by our own header (see `matching`), and everything that is ready is read before
+//!   anything is concluded.
 //! - A confirm may never come. After the deadline the channel is given up, so that a late one
 //!   cannot be taken for another message's.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     pin::{Pin, pin},
     time::{Duration, Instant},
 };
@@ -31,6 +29,7 @@ use tracing::{info, warn};
 use super::{
     super::{BrokerError, PublishError, Topology, connection::step, properties},
     Request,
+    matching::Matching,
 };
 use crate::{health::Health, retry::chain};
 
@@ -57,10 +56,7 @@ pub(super) struct Session {
     confirms: FuturesUnordered<BoxFuture<'static, (u64, lapin::Result<Confirmation>)>>,
     blocked: bool,
     confirmed_any: bool,
-    /// Confirmed or refused (`true`), but a return may still follow with another's confirm.
-    confirmed: BTreeMap<u64, bool>,
-    /// Returned with another's confirm; their own is still to come.
-    returned_early: HashSet<u64>,
+    matching: Matching,
     /// A message was returned since the topology was last looked at.
     returned_any: bool,
     mended_at: Option<Instant>,
@@ -89,8 +85,7 @@ impl Session {
             confirms: FuturesUnordered::new(),
             blocked: connection.status().blocked(),
             confirmed_any: false,
-            confirmed: BTreeMap::new(),
-            returned_early: HashSet::new(),
+            matching: Matching::default(),
             returned_any: false,
             mended_at: None,
         })
@@ -197,62 +192,37 @@ impl Session {
         self.pending.insert(id, Pending { request, sent_at: Instant::now() });
     }
 
-    /// Answers whoever waits for this confirm and for all others that are ready.
+    /// Answers whoever waits for this confirm, and for all others that are certain by now.
     fn conclude(&mut self, first: (u64, lapin::Result<Confirmation>)) -> Result<(), End> {
         let mut ready = vec![first];
         while let Some(Some(confirm)) = self.confirms.next().now_or_never() {
             ready.push(confirm);
         }
-        let (mut lost, mut unreadable) = (false, false);
+        let mut end = Ok(());
         for (id, confirm) in ready {
             let (refused, message) = match confirm {
                 Ok(Confirmation::Ack(message)) => (false, message),
                 Ok(Confirmation::Nack(message)) => (true, message),
                 Ok(Confirmation::NotRequested) | Err(_) => {
-                    lost = true;
+                    end = Err(self.why_lost());
                     continue;
                 }
             };
-            if let Some(message) = message {
-                match properties::publish_id(&message.properties) {
-                    Some(returned) => self.returned(returned),
-                    None => unreadable = true,
-                }
+            let carried = message.map(|message| properties::publish_id(&message.properties));
+            if let Some(None) = carried {
+                // Whose it is cannot be told: what has no answer yet is published again.
+                return Err(End::ChannelLost);
             }
-            self.confirmed(id, refused);
+            self.returned_any |= carried.is_some();
+            self.matching.confirm(id, refused, carried.flatten());
         }
-        if unreadable {
-            // Whose it is cannot be told: what has no answer yet is published again.
-            return Err(End::ChannelLost);
+        for (id, result) in self.matching.certain() {
+            let Some(pending) = self.pending.remove(&id) else { continue };
+            self.confirmed_any |= result.is_ok();
+            // Who no longer waits has given up; the message is with the broker all the same.
+            let _ = pending.request.answer.send(result);
         }
-        if self.returned_early.is_empty() {
-            for (id, refused) in std::mem::take(&mut self.confirmed) {
-                self.answer(id, if refused { Err(PublishError::Refused) } else { Ok(()) });
-            }
-        }
-        if lost { Err(self.why_lost()) } else { Ok(()) }
-    }
-
-    /// A message came back, with its own confirm or with another's.
-    fn returned(&mut self, id: u64) {
-        self.returned_any = true;
-        self.answer(id, Err(PublishError::Returned));
-        if self.confirmed.remove(&id).is_none() {
-            self.returned_early.insert(id);
-        }
-    }
-
-    fn confirmed(&mut self, id: u64, refused: bool) {
-        if !self.returned_early.remove(&id) {
-            self.confirmed.insert(id, refused);
-        }
-    }
-
-    fn answer(&mut self, id: u64, result: Result<(), PublishError>) {
-        let Some(pending) = self.pending.remove(&id) else { return };
-        self.confirmed_any |= result.is_ok();
-        // Who no longer waits has given up; the message is with the broker all the same.
-        let _ = pending.request.answer.send(result);
+        end
     }
 
     fn should_mend(&mut self) -> bool {

@@ -16,7 +16,6 @@ use crate::support::{
     broker::{Broker, DEAD, INCOMING, Published},
     clinic,
     servers::{self, Servers},
-    until_within,
     worker::Worker,
 };
 
@@ -25,13 +24,13 @@ const ADDRESSES: usize = 50;
 /// Every so many bookings, one is delivered twice.
 const DUPLICATE_EVERY: usize = 10;
 /// What is killed after every so many events.
-const KILL_EVERY: usize = 600;
+const KILL_EVERY: usize = 300;
 const KILLED: [&str; 4] = ["rabbitmq", "postgresql", "rabbitmq", "postgresql"];
 
 /// A message that RabbitMQ was moving from a retry queue back to the incoming one when it was killed
 /// is moved again after its `dead_letter_worker_publisher_confirm_timeout`: three minutes, unless
 /// the servers are told otherwise.
-const DEAD_LETTERED_AGAIN: Duration = Duration::from_mins(5);
+const DEAD_LETTERED_AGAIN: Duration = Duration::from_mins(4);
 
 const RETRY_QUEUES: [&str; 2] =
     ["docplanner.notifications.retry.200ms", "docplanner.notifications.retry.400ms"];
@@ -147,18 +146,33 @@ async fn restart(story: &mut Story, servers: &Servers, server: &str, seen: &mut 
 }
 
 async fn until_everything_is_settled(story: &Story, workers: &[Worker]) {
-    until_within(DEAD_LETTERED_AGAIN, "nothing waits anywhere", async || {
-        for queue in [INCOMING, DEAD].iter().chain(&RETRY_QUEUES) {
-            if story.broker.depth(queue).await > 0 {
-                return None;
+    let mut waiting = String::new();
+    let settled = tokio::time::timeout(DEAD_LETTERED_AGAIN, async {
+        loop {
+            waiting = what_waits(story, workers).await;
+            if waiting.is_empty() {
+                return;
             }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        for worker in workers {
-            if worker.metric("deliveries_in_flight", &[]).await > 0.0 {
-                return None;
-            }
+    });
+    assert!(settled.await.is_ok(), "still waiting after {DEAD_LETTERED_AGAIN:?}: {waiting}");
+}
+
+/// Messages in queues, and deliveries in flight; empty if there are none.
+async fn what_waits(story: &Story, workers: &[Worker]) -> String {
+    let mut waiting = String::new();
+    for queue in [INCOMING, DEAD].iter().chain(&RETRY_QUEUES) {
+        let depth = story.broker.depth(queue).await;
+        if depth > 0 {
+            waiting.push_str(&format!("{depth} in {queue}, "));
         }
-        Some(())
-    })
-    .await;
+    }
+    for worker in workers {
+        let in_flight = worker.metric("deliveries_in_flight", &[]).await;
+        if in_flight > 0.0 {
+            waiting.push_str(&format!("{in_flight} in flight, "));
+        }
+    }
+    waiting
 }

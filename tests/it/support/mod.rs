@@ -219,16 +219,7 @@ impl Settings {
 }
 
 /// Waits until `check` gives something, asking again and again.
-pub async fn until<T>(what: &str, check: impl AsyncFnMut() -> Option<T>) -> T {
-    until_within(DEADLINE, what, check).await
-}
-
-/// The same for what is known to take longer.
-pub async fn until_within<T>(
-    deadline: Duration,
-    what: &str,
-    mut check: impl AsyncFnMut() -> Option<T>,
-) -> T {
+pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
     let waiting = async {
         loop {
             if let Some(found) = check().await {
@@ -237,6 +228,6 @@ pub async fn until_within<T>(
             tokio::time::sleep(Duration::from_millis(15)).await;
         }
     };
-    let found = tokio::time::timeout(deadline, waiting).await;
-    found.unwrap_or_else(|_| panic!("waited {deadline:?} in vain until {what}"))
+    let found = tokio::time::timeout(DEADLINE, waiting).await;
+    found.unwrap_or_else(|_| panic!("waited {DEADLINE:?} in vain until {what}"))
 }

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
     use crate::{
         normalize::{TenantProfile, normalize},
-        notification::Notification,
+        notification::{Notification, Position},
     };
 
     /// What is known of the address, the two words of the routing key, and the queue.
@@ -67,7 +67,9 @@ mod tests {
         };
         for (online_only, visit_payment, words, queue) in ROUTES {
             let facts = AddressFacts { online_only, visit_payment, ..AddressFacts::default() };
-            let event = normalize(&notification, &notification.key("acme"), &facts, &tenant);
+            let key = notification.key("acme");
+            let position = Position { partition_key: "77".into(), sequence: 1 };
+            let event = normalize(&notification, &key, &position, &facts, &tenant);
             let key = routing_key(&event.unwrap(), &facts);
             assert_eq!(key, format!("acme.{words}.break.removed"));
             assert_eq!(default_queue(&facts), queue, "{key}");

@@ -15,12 +15,14 @@ use super::{Common, Failure, Output, block_on, pretty};
 use crate::{
     app, clock,
     config::Settings,
+    database::connect_pool,
     delivery::Reason,
     docplanner::Addresses,
     event::Event,
+    inbox::{self, Preview, Request},
     metrics::Metrics,
     normalize::{AddressFacts, normalize},
-    notification::{DecodeError, Fact, Notification},
+    notification::{DecodeError, Fact, Notification, Position},
     retry::chain,
     route::{default_queue, routing_key},
     tenants::{Tenant, Tenants},
@@ -57,6 +59,8 @@ struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     flags: Option<Flags>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<Route>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event>,
@@ -74,6 +78,15 @@ struct Flags {
     visit_payment: Option<bool>,
     as_of: Option<DateTime<Utc>>,
     age_seconds: Option<i64>,
+    error: Option<String>,
+}
+
+/// Its place among the events of its booking, if it were delivered now.
+#[derive(Serialize)]
+struct Order {
+    partition_key: String,
+    sequence: u32,
+    seen: Option<&'static str>,
     error: Option<String>,
 }
 
@@ -144,7 +157,39 @@ async fn explain(
     let looked_up = addresses.facts(&tenant.profile.id, &notification.place).await;
     let flags_error = looked_up.as_ref().err().map(|error| chain(error));
     let facts = looked_up.unwrap_or_default();
-    Ok(Explanation::of(&notification, tenant, &facts, flags_error, clock::system()))
+    let request = request(&notification, &tenant);
+    let order = order(settings, &request).await;
+    Ok(Explanation::of(&notification, &tenant, &request, order, &facts, flags_error))
+}
+
+fn request(notification: &Notification, tenant: &Tenant) -> Request {
+    let key = notification.key(&tenant.profile.id);
+    Request {
+        content: notification.content(),
+        chain: notification.chain(&tenant.profile.id, &key),
+        told_at: notification.created_at,
+        retried_at: None,
+        key,
+    }
+}
+
+/// Without the database, as if nothing had been delivered before.
+async fn order(settings: &Settings, request: &Request) -> Order {
+    let preview = async {
+        let client = connect_pool(&settings.database)?.get().await?;
+        anyhow::Ok(inbox::preview(&client, request).await?)
+    };
+    match preview.await {
+        Ok(Preview { position: Position { partition_key, sequence }, seen }) => {
+            Order { partition_key, sequence, seen: Some(seen.as_str()), error: None }
+        }
+        Err(error) => Order {
+            partition_key: request.chain.partition_key.clone(),
+            sequence: 1,
+            seen: None,
+            error: Some(format!("{error:#}")),
+        },
+    }
 }
 
 impl Explanation {
@@ -156,16 +201,19 @@ impl Explanation {
     fn of(
         notification: &Notification,
         tenant: &Tenant,
+        request: &Request,
+        order: Order,
         facts: &AddressFacts,
         flags_error: Option<String>,
-        now: DateTime<Utc>,
     ) -> Self {
-        let key = notification.key(&tenant.profile.id);
-        let event = normalize(notification, &key, facts, &tenant.profile);
+        let position =
+            Position { partition_key: order.partition_key.clone(), sequence: order.sequence };
+        let event = normalize(notification, &request.key, &position, facts, &tenant.profile);
+        let now = clock::system();
         Self {
             kind: Some(notification.fact.kind().name()),
             tenant: Some(tenant.profile.id.clone()),
-            idempotency_key: Some(key.to_string()),
+            idempotency_key: Some(request.key.to_string()),
             flags: Some(Flags {
                 online_only: facts.online_only,
                 visit_payment: facts.visit_payment,
@@ -173,6 +221,7 @@ impl Explanation {
                 age_seconds: facts.as_of.map(|at| (now - at).num_seconds()),
                 error: flags_error,
             }),
+            order: Some(order),
             route: event.as_ref().map(|event| Route {
                 rule: "default routing by the address's flags",
                 routing_key: routing_key(event, facts),
@@ -196,6 +245,7 @@ impl Explanation {
         let dead = self.dead_letter.as_ref().map(|dead| format!("{}: {}", dead.reason, dead.error));
         line("dead letter", dead.as_deref());
         line("flags", self.flags.as_ref().map(Flags::in_words).as_deref());
+        line("order", self.order.as_ref().map(Order::in_words).as_deref());
         if let Some(route) = &self.route {
             line("route rule", Some(route.rule));
             line("routing key", Some(&route.routing_key));
@@ -205,6 +255,13 @@ impl Explanation {
             println!("event            {}", pretty(event)?);
         }
         Ok(())
+    }
+}
+
+impl Order {
+    fn in_words(&self) -> String {
+        let told = self.seen.map(str::to_owned).or_else(|| self.error.clone());
+        format!("{} of {} ({})", self.sequence, self.partition_key, told.unwrap_or_default())
     }
 }
 

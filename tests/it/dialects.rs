@@ -8,7 +8,7 @@ mod rewrite;
 
 use docplanner_worker::{
     normalize::{AddressFacts, TenantProfile, normalize},
-    notification::{Kind, Notification},
+    notification::{Kind, Notification, Position},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -115,7 +115,9 @@ fn event_text(notification: &Notification) -> String {
         payment_window: chrono::TimeDelta::minutes(90),
     };
     let key = notification.key("acme");
-    let event = normalize(notification, &key, &AddressFacts::default(), &tenant).unwrap();
+    let position = Position { partition_key: "1".into(), sequence: 1 };
+    let facts = AddressFacts::default();
+    let event = normalize(notification, &key, &position, &facts, &tenant).unwrap();
     serde_json::to_string(&event).unwrap()
 }
 

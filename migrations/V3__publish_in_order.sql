@@ -116,8 +116,8 @@ DECLARE
     wanted uuid[];
     move   record;
     lost   record;
-    lates  uuid[];
-    gaps   uuid[] := '{}';
+    lates  bigint[];
+    gaps   bigint[] := '{}';
 BEGIN
     SELECT array_agg(f.q) FILTER (WHERE NOT f.known), array_agg(f.q) FILTER (WHERE f.known)
     INTO fresh, known
@@ -225,13 +225,13 @@ BEGIN
         ) AS new
         WHERE chains.subject = new.chain
     )
-    SELECT array_agg(d.key) INTO lates FROM decided d WHERE d.late;
+    SELECT array_agg(d.nth) INTO lates FROM decided d WHERE d.late;
 
     IF known IS NOT NULL THEN
         -- The first of a chain that is not coming: its row was cleaned away, or its message would have been
         -- back before ours was put behind it in the queue.
         FOR lost IN
-            SELECT DISTINCT ON (c.subject) c.subject, c.open[1] AS key, q.key AS waiting
+            SELECT DISTINCT ON (c.subject) c.subject, c.open[1] AS key, q.nth AS waiting
             FROM unnest(known) AS q
             JOIN inbox i ON i.key = q.key AND i.completed_at IS NULL AND NOT i.dead
             JOIN chains c ON c.subject = i.chain AND c.open[1] <> i.key
@@ -282,8 +282,8 @@ BEGIN
            i.content <> q.content,
            i.lease = 0 OR c.open[1] <> i.key,
            CASE WHEN h.holder = nobody THEN extract(epoch FROM h.leased_until - at)::double precision END,
-           coalesce(q.key = ANY (lates), false),
-           q.key = ANY (gaps)
+           coalesce(q.nth = ANY (lates), false),
+           q.nth = ANY (gaps)
     FROM unnest(asked) AS q
     LEFT JOIN inbox i ON i.key = q.key
     LEFT JOIN chains c ON c.subject = i.chain

@@ -122,11 +122,8 @@ impl<'p> Play<'p> {
     /// Docplanner tells something: new, or once more.
     fn tell(&mut self) {
         let repeat = !self.told.is_empty() && self.dice.chance(0.15);
-        let message = if repeat {
-            self.told[self.dice.below(self.told.len())]
-        } else {
-            self.new_message()
-        };
+        let message =
+            if repeat { self.told[self.dice.below(self.told.len())] } else { self.new_message() };
         self.told.push(message);
         // The relay, too, may change the order.
         let place = self.queued.len() - self.dice.below(self.queued.len().min(2) + 1);
@@ -272,13 +269,15 @@ impl<'p> Play<'p> {
     fn assert_order(&self) {
         let mut published = self.ledger.published.clone();
         published.sort_unstable();
-        let places: Vec<_> = published.iter().map(|(first, sequence, _)| (first, sequence)).collect();
+        let places: Vec<_> =
+            published.iter().map(|(first, sequence, _)| (first, sequence)).collect();
         assert!(places.is_sorted_by(|a, b| a < b), "a sequence is published twice: {published:?}");
     }
 
     fn request(&self, message: &Message) -> Request {
         let tenant = format!("seed-{}", self.seed);
-        let booking = |id: usize| json!({ "id": id.to_string(), "comment": message.key.to_string() });
+        let booking =
+            |id: usize| json!({ "id": id.to_string(), "comment": message.key.to_string() });
         let (name, data) = match message.moves_to {
             Some(new) => (
                 "booking-moved",

@@ -103,9 +103,12 @@ impl Ledger {
         for nth in &known {
             self.give_up_what_is_lost(&asked[*nth], &mut given_up);
         }
-        let mut answers: Vec<Expected> = (0..asked.len())
-            .map(|nth| if is_new[nth] { self.answer(asked[nth].key) } else { self.later(&asked[nth]) })
-            .collect();
+        let mut answers: Vec<Expected> =
+            (0..asked.len())
+                .map(|nth| {
+                    if is_new[nth] { self.answer(asked[nth].key) } else { self.later(&asked[nth]) }
+                })
+                .collect();
         for nth in known {
             answers[nth] = self.claim_again(&asked[nth], now);
         }
@@ -183,8 +186,7 @@ impl Ledger {
             && chain.last == 0
             && !chain.open.is_empty()
             && chain.open.iter().all(|k| entries[k].place.is_none() && entries[k].pod != pod);
-        let at_once =
-            is_first && chain.open.is_empty() && (chain.last > 0 || !message.follows);
+        let at_once = is_first && chain.open.is_empty() && (chain.last > 0 || !message.follows);
         let late = chain.latest.is_some_and(|latest| message.told_at < latest);
         chain.latest = chain.latest.max(Some(message.told_at));
         if overtakes {
@@ -262,8 +264,7 @@ impl Ledger {
             return Expected::Lease(first, sequence);
         }
         let chain = self.chains.get_mut(&entry.chain).unwrap();
-        let may_begin =
-            chain.last > 0 || !message.follows || entry.registered_at <= now - PATIENCE;
+        let may_begin = chain.last > 0 || !message.follows || entry.registered_at <= now - PATIENCE;
         if free && chain.open[0] == message.key && may_begin {
             let place = *entry.place.get_or_insert_with(|| {
                 chain.last += 1;

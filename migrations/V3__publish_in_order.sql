@@ -328,3 +328,23 @@ BEGIN
     )
     SELECT closed.key, closed.lease FROM closed;
 END $$;
+
+-- Sets aside what nobody can process, whoever holds its lease: those behind it go on. Whether it had a sequence.
+CREATE FUNCTION set_aside(poison uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    had_sequence boolean;
+BEGIN
+    PERFORM FROM chains WHERE subject = (SELECT chain FROM inbox WHERE key = poison) FOR UPDATE;
+    UPDATE inbox
+    SET dead = true, lease = lease + 1, holder = '00000000-0000-0000-0000-000000000000', leased_until = now()
+    WHERE key = poison AND completed_at IS NULL
+    RETURNING sequence IS NOT NULL INTO had_sequence;
+    UPDATE chains SET open = array_remove(open, poison)
+    WHERE subject = (SELECT chain FROM inbox WHERE key = poison);
+    DELETE FROM inbox WHERE key = poison AND sequence IS NULL;
+    RETURN coalesce(had_sequence, false);
+END $$;
+
+-- The key of a message that is tried alone, once it is known: if the trial kills the process, those behind it must
+-- not wait for it.
+ALTER TABLE suspects ADD COLUMN key uuid;

@@ -216,6 +216,7 @@ impl Metrics {
                 }
                 drop(self.duplicates.get_or_create(&KindLabels { tenant: tenant(), kind }));
             }
+            drop(self.sequence_gaps.get_or_create(&TenantLabels { tenant: tenant() }));
             for reason in Reason::ALL.map(Reason::as_str) {
                 drop(self.dead_letters.get_or_create(&ReasonLabels { tenant: tenant(), reason }));
             }
@@ -235,7 +236,7 @@ impl Metrics {
                 let labels = ApiLabels { tenant: tenant(), operation: "address", status };
                 drop(self.api_requests.get_or_create(&labels));
             }
-            for counts in [&self.order_waits, &self.sequence_gaps, &self.out_of_order] {
+            for counts in [&self.order_waits, &self.out_of_order] {
                 drop(counts.get_or_create(&TenantLabels { tenant: tenant() }));
             }
             for result in CACHE_RESULTS {
@@ -311,13 +312,14 @@ impl Metrics {
             self.out_of_order.get_or_create(&labels()).inc();
         }
         if answer.gap {
-            self.sequence_gap(tenant);
+            self.sequence_gap(Some(tenant));
         }
     }
 
     /// A sequence number was given, and its event is not published.
-    pub fn sequence_gap(&self, tenant: &str) {
-        self.sequence_gaps.get_or_create(&TenantLabels { tenant: tenant.to_owned() }).inc();
+    pub fn sequence_gap(&self, tenant: Option<&str>) {
+        let tenant = tenant.unwrap_or(NO_TENANT).to_owned();
+        self.sequence_gaps.get_or_create(&TenantLabels { tenant }).inc();
     }
 
     /// An acknowledgement did not reach the broker.

@@ -11,6 +11,7 @@ use std::{
 
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use self::error::Error;
 use crate::{
@@ -64,6 +65,14 @@ pub struct Received {
     /// What becomes of it unless it is to be published, and what is known of it.
     processed: Processed,
     claimed: Option<Claimed>,
+}
+
+impl Received {
+    /// The key in the inbox, if it was claimed.
+    #[must_use]
+    pub fn key(&self) -> Option<Uuid> {
+        self.claimed.as_ref().map(|claimed| claimed.request.key.uuid())
+    }
 }
 
 /// A notification that is somebody's, and its claim on its way.
@@ -151,7 +160,7 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
         };
         let disposition = self.retry.disposition(published.map(|()| Outcome::Published), attempts);
         if let Disposition::DeadLetter { .. } = disposition {
-            self.metrics.sequence_gap(&claimed.tenant.profile.id);
+            self.metrics.sequence_gap(Some(&claimed.tenant.profile.id));
         }
         let started = Instant::now();
         let closed = self.inbox.close(lease, closing(&disposition)).await;

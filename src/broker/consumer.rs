@@ -209,8 +209,19 @@ where
         };
         let started = Instant::now();
         let (place, received) = match verdict {
-            Verdict::Process(place) => (Some(place), self.work.receive(delivery.clone())),
-            Verdict::Poison { trials } => (None, Err(died(&delivery, trials))),
+            Verdict::Process(place) => {
+                let received = self.work.receive(delivery.clone());
+                if let Some(key) = received.as_ref().ok().and_then(Received::key) {
+                    self.work.quarantine.name(&place, key).await;
+                }
+                (Some(place), received)
+            }
+            Verdict::Poison { trials, gap } => {
+                if gap {
+                    self.work.metrics.sequence_gap(None);
+                }
+                (None, Err(died(&delivery, trials)))
+            }
         };
         let work = Arc::clone(&self.work);
         work.metrics.delivered();

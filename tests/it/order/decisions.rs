@@ -217,7 +217,7 @@ impl<'p> Play<'p> {
                 }
             }
             1 => {
-                let back_in = Duration::from_millis(5_000);
+                let back_in = Duration::from_secs(5);
                 if pod.close(lease, Closing::Release { back_in }).await {
                     self.ledger.release(key, clock + 5_000);
                 }

@@ -263,7 +263,7 @@ async fn take(events: &mut mpsc::UnboundedReceiver<Value>, count: usize, stream:
         match places.insert((key.clone(), sequence), this.clone()) {
             None => stream.push((key, sequence, this)),
             Some(before) => {
-                assert_eq!(before, this, "two events have sequence {sequence} of {key}")
+                assert_eq!(before, this, "two events have sequence {sequence} of {key}");
             }
         }
     }

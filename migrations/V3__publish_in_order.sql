@@ -32,13 +32,15 @@ ALTER TABLE inbox
     ADD COLUMN sequence      integer,
     -- Where it is not the chain's: the chain was joined to another after the sequence was given.
     ADD COLUMN partition_key text,
-    -- Dead-lettered: others do not wait for it. A replay is published with its own sequence.
+    -- Dead-lettered: others do not wait for it. A replay waits for its turn, and is published with the
+    -- sequence that it had.
     ADD COLUMN dead          boolean NOT NULL DEFAULT false;
 
 -- In `inbox`, a row's `holder` and `leased_until` mean:
---   lease = 0       never granted: the process that registered it; it comes back to the queue by then
---   holder = zeros  given back: it comes back to the queue by then
---   else            the holder of the lease, and its end
+--   lease = 0            never granted: the process that registered it; it comes back to the queue by then
+--   holder = zeros       given back: it comes back to the queue just then
+--   holder = zeros, one  granted before, waits for another turn; it comes back to the queue by then
+--   else                 the holder of the lease, and its end
 
 CREATE TYPE claim_question AS (
     key           uuid,
@@ -109,6 +111,7 @@ LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = o
 #variable_conflict use_column
 DECLARE
     nobody CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+    waits  CONSTANT uuid := '00000000-0000-0000-0000-000000000001';
     fresh  claim_question[];    -- new keys, each once
     known  claim_question[];    -- the others, each once
     locked uuid[] := '{}';
@@ -136,8 +139,9 @@ BEGIN
                 UNION SELECT q.moves_to FROM unnest(fresh) AS q WHERE q.moves_to IS NOT NULL
             ) AS s LEFT JOIN chains c USING (subject)
             UNION
-            SELECT i.chain FROM unnest(known) AS q JOIN inbox i ON i.key = q.key
-            WHERE i.completed_at IS NULL AND NOT i.dead
+            SELECT coalesce(c.continues, i.chain)
+            FROM unnest(known) AS q JOIN inbox i ON i.key = q.key LEFT JOIN chains c ON c.subject = i.chain
+            WHERE i.completed_at IS NULL
             EXCEPT
             SELECT unnest(locked)
         );
@@ -156,7 +160,7 @@ BEGIN
                 UNION ALL
                 -- Cleaned away although something was open: cannot be, but must not end in a loop.
                 SELECT i.chain, q.partition_key FROM unnest(known) AS q JOIN inbox i ON i.key = q.key
-                WHERE i.completed_at IS NULL AND NOT i.dead
+                WHERE i.completed_at IS NULL
             ) AS n
             WHERE NOT EXISTS (SELECT FROM chains c WHERE c.subject = n.subject)
             ORDER BY n.subject
@@ -249,18 +253,33 @@ BEGIN
             UPDATE chains SET open = open[2:] WHERE subject = lost.subject AND open[1] = lost.key;
         END LOOP;
 
+        -- A replay waits for its turn like everybody else, in the chain that its own has become part of.
+        WITH replayed AS (
+            UPDATE inbox
+            SET dead = false,
+                content = q.content,
+                chain = coalesce(c.continues, c.subject),
+                partition_key = CASE WHEN c.continues IS NULL THEN inbox.partition_key
+                                     ELSE coalesce(inbox.partition_key, c.partition_key) END
+            FROM unnest(known) AS q, chains c
+            WHERE inbox.key = q.key AND inbox.dead AND inbox.completed_at IS NULL AND c.subject = inbox.chain
+            RETURNING inbox.key, inbox.chain, q.nth
+        )
+        UPDATE chains SET open = chains.open || back.keys
+        FROM (SELECT chain, array_agg(key ORDER BY nth) AS keys FROM replayed GROUP BY chain) AS back
+        WHERE chains.subject = back.chain;
+
         WITH granted AS (
             UPDATE inbox
             SET lease = inbox.lease + 1,
                 holder = q.holder,
                 leased_until = at + lease_for,
-                content = q.content,
                 sequence = coalesce(inbox.sequence, c.last_sequence + 1)
             FROM unnest(known) AS q, chains c
             WHERE inbox.key = q.key AND c.subject = inbox.chain AND inbox.completed_at IS NULL
-              AND (inbox.lease = 0 OR inbox.holder IN (q.holder, nobody) OR inbox.leased_until < at)
-              AND (inbox.dead OR inbox.content = q.content AND c.open[1] = inbox.key
-                   AND (c.last_sequence > 0 OR NOT q.follows OR inbox.claimed_at <= at - patience))
+              AND inbox.content = q.content AND c.open[1] = inbox.key
+              AND (inbox.lease = 0 OR inbox.holder IN (q.holder, nobody, waits) OR inbox.leased_until < at)
+              AND (c.last_sequence > 0 OR NOT q.follows OR inbox.claimed_at <= at - patience)
             RETURNING inbox.chain, inbox.sequence
         )
         UPDATE chains SET last_sequence = granted.sequence
@@ -268,9 +287,12 @@ BEGIN
         WHERE chains.subject = granted.chain AND chains.last_sequence < granted.sequence;
 
         -- Who has to wait longer is still there.
-        UPDATE inbox SET leased_until = at + away_for
+        UPDATE inbox
+        SET leased_until = at + away_for,
+            holder = CASE WHEN inbox.lease = 0 THEN inbox.holder ELSE waits END
         FROM unnest(known) AS q
-        WHERE inbox.key = q.key AND inbox.lease = 0;
+        WHERE inbox.key = q.key AND inbox.completed_at IS NULL
+          AND (inbox.lease = 0 OR inbox.holder IN (nobody, waits) OR inbox.leased_until < at);
     END IF;
 
     RETURN QUERY

@@ -67,10 +67,8 @@ enum State {
     Leased,
     Released,
     Done,
-    /// Set aside; then like the others, but nobody waits for it.
-    Dead {
-        leased: bool,
-    },
+    /// Set aside; nobody waits for it until somebody delivers it again.
+    Dead,
 }
 
 impl Ledger {
@@ -127,14 +125,14 @@ impl Ledger {
     pub fn release(&mut self, key: usize, back_at: Millis) {
         let entry = self.entries.get_mut(&key).unwrap();
         entry.until = back_at;
-        entry.state = match entry.state {
-            State::Dead { .. } => State::Dead { leased: false },
-            _ => State::Released,
-        };
+        // Who was given up for lost and was not is out of the order all the same.
+        if entry.state != State::Dead {
+            entry.state = State::Released;
+        }
     }
 
     pub fn abandon(&mut self, key: usize) {
-        self.entries.get_mut(&key).unwrap().state = State::Dead { leased: false };
+        self.entries.get_mut(&key).unwrap().state = State::Dead;
         self.leave(key);
     }
 
@@ -231,7 +229,7 @@ impl Ledger {
     fn give_up_what_is_lost(&mut self, message: &Message, given_up: &mut Vec<usize>) {
         let Some(entry) = self.entries.get(&message.key) else { return };
         let chain = entry.chain;
-        if matches!(entry.state, State::Done | State::Dead { .. }) || given_up.contains(&chain) {
+        if matches!(entry.state, State::Done | State::Dead) || given_up.contains(&chain) {
             return;
         }
         let head = self.chains[&chain].open[0];
@@ -240,7 +238,7 @@ impl Ledger {
             given_up.push(chain);
             self.chains.get_mut(&chain).unwrap().open.remove(0);
             if self.entries[&head].place.is_some() {
-                self.entries.get_mut(&head).unwrap().state = State::Dead { leased: false };
+                self.entries.get_mut(&head).unwrap().state = State::Dead;
             } else {
                 self.entries.remove(&head);
             }
@@ -251,18 +249,15 @@ impl Ledger {
         let Some(entry) = self.entries.get_mut(&message.key) else { return Expected::Wait };
         let free = match entry.state {
             State::Done => return Expected::Done,
-            State::Waiting | State::Released | State::Dead { leased: false } => true,
-            State::Leased | State::Dead { leased: true } => entry.until < now,
-        };
-        if let State::Dead { .. } = entry.state {
-            if !free {
-                return Expected::Wait;
+            State::Waiting | State::Released => true,
+            State::Leased => entry.until < now,
+            State::Dead => {
+                entry.state = State::Waiting;
+                entry.chain = self.continues.get(&entry.chain).copied().unwrap_or(entry.chain);
+                self.chains.get_mut(&entry.chain).unwrap().open.push(message.key);
+                true
             }
-            entry.state = State::Dead { leased: true };
-            entry.until = now + LEASE;
-            let (first, sequence) = entry.place.unwrap();
-            return Expected::Lease(first, sequence);
-        }
+        };
         let chain = self.chains.get_mut(&entry.chain).unwrap();
         let may_begin = chain.last > 0 || !message.follows || entry.registered_at <= now - PATIENCE;
         if free && chain.open[0] == message.key && may_begin {
@@ -274,7 +269,8 @@ impl Ledger {
             entry.until = now + LEASE;
             return Expected::Lease(place.0, place.1);
         }
-        if entry.state == State::Waiting {
+        if free {
+            entry.state = State::Waiting;
             entry.until = now + LONGEST_DELAY;
         }
         Expected::Wait

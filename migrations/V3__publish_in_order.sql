@@ -14,7 +14,12 @@ CREATE TABLE chains (
     -- The latest `created_at` seen: an earlier one after it was delivered out of order.
     latest        timestamptz,
     -- From then on no notification can come any more.
-    keep_until    timestamptz NOT NULL
+    keep_until    timestamptz NOT NULL,
+    -- Of a visit that is paid through the marketplace: pending, paid, not_paid, refunded or charged_back; what that
+    -- is based on; and until when it has to be paid.
+    payment        text,
+    payment_basis  text,
+    payment_due_at timestamptz
 )
 -- Every row is updated when its notifications are closed; no index is touched by that.
 WITH (fillfactor = 70);
@@ -54,6 +59,7 @@ CREATE TYPE claim_question AS (
     told_at       timestamptz,
     ends_at       timestamptz,  -- of the visit
     retried_at    timestamptz,  -- when the message was last put into a retry queue
+    tries         boolean,      -- takes no place unless it gets the lease at once
     nth           bigint        -- the order of arrival
 );
 
@@ -78,6 +84,9 @@ BEGIN
     SET last_sequence = greatest(root.last_sequence, branch.last_sequence),
         latest = greatest(root.latest, branch.latest),
         keep_until = greatest(root.keep_until, branch.keep_until),
+        payment = coalesce(root.payment, branch.payment),
+        payment_basis = CASE WHEN root.payment IS NULL THEN branch.payment_basis ELSE root.payment_basis END,
+        payment_due_at = CASE WHEN root.payment IS NULL THEN branch.payment_due_at ELSE root.payment_due_at END,
         open = ARRAY(
             SELECT o.key FROM unnest(root.open || branch.open) WITH ORDINALITY AS o (key, nth)
             JOIN inbox USING (key)
@@ -104,7 +113,8 @@ CREATE FUNCTION claim_in_order(
 ) RETURNS TABLE (
     nth bigint, lease integer, sequence integer, partition_key text,
     done boolean, conflict boolean, behind boolean, back_in double precision,
-    late boolean, gap boolean
+    late boolean, gap boolean,
+    chain uuid, last_sequence integer, payment text, payment_basis text, payment_due_at timestamptz
 )
 -- The plans are made once, and a table that was small then may be large now.
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
@@ -198,9 +208,11 @@ BEGIN
         )
         WINDOW arrival AS (PARTITION BY c.subject ORDER BY q.nth),
                before AS (PARTITION BY c.subject ORDER BY q.nth ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-    ), decided AS (
+    ), judged AS (
         SELECT *, is_first AND (overtakes OR open = '{}' AND (last_sequence > 0 OR NOT follows)) AS granted
         FROM placed
+    ), decided AS (
+        SELECT * FROM judged WHERE granted OR NOT tries
     ), registered AS (
         INSERT INTO inbox (key, content, lease, holder, leased_until, claimed_at, chain, sequence)
         SELECT key, content, granted::integer,
@@ -305,7 +317,8 @@ BEGIN
            i.lease = 0 OR c.open[1] <> i.key,
            CASE WHEN h.holder = nobody THEN extract(epoch FROM h.leased_until - at)::double precision END,
            coalesce(q.nth = ANY (lates), false),
-           q.nth = ANY (gaps)
+           q.nth = ANY (gaps),
+           c.subject, c.last_sequence, c.payment, c.payment_basis, c.payment_due_at
     FROM unnest(asked) AS q
     LEFT JOIN inbox i ON i.key = q.key
     LEFT JOIN chains c ON c.subject = i.chain
@@ -318,6 +331,7 @@ CREATE FUNCTION close_claims(
     leases   integer[],
     closings integer[],
     back_in  double precision[],    -- seconds until a released one comes back to the queue
+    more     integer[],             -- sequences used by a completed one beside its own; -1: not even that
     at       timestamptz
 ) RETURNS TABLE (key uuid, lease integer)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
@@ -331,21 +345,31 @@ BEGIN
     FOR UPDATE;
 
     RETURN QUERY
-    WITH closed AS (
+    WITH asked AS (
+        -- Asked again because the answer was lost, a completed one is not counted twice.
+        SELECT q.*, CASE WHEN i.completed_at IS NULL AND q.closing = 0 THEN q.more ELSE 0 END AS counts
+        FROM unnest(keys, leases, closings, back_in, more) AS q (key, lease, closing, back_in, more)
+        JOIN inbox i ON i.key = q.key AND i.lease = q.lease
+    ), closed AS (
         UPDATE inbox
         SET completed_at = CASE WHEN q.closing = 0 THEN coalesce(inbox.completed_at, at) ELSE inbox.completed_at END,
             dead = inbox.dead OR q.closing = 2,
+            sequence = CASE WHEN q.counts < 0 THEN NULL ELSE inbox.sequence END,
             holder = '00000000-0000-0000-0000-000000000000',
             leased_until = at + make_interval(secs => q.back_in)
-        FROM unnest(keys, leases, closings, back_in) AS q (key, lease, closing, back_in)
+        FROM asked AS q
         WHERE inbox.key = q.key AND inbox.lease = q.lease
-        RETURNING inbox.key, inbox.lease, inbox.chain, q.closing
+        RETURNING inbox.key, inbox.lease, inbox.chain, q.closing, q.counts
     ), finished AS (
         UPDATE chains
         SET open = ARRAY(
                 SELECT o.key FROM unnest(chains.open) WITH ORDINALITY AS o (key, nth)
-                WHERE o.key <> ALL (f.keys) ORDER BY o.nth)
-        FROM (SELECT chain, array_agg(key) AS keys FROM closed WHERE closing <> 1 GROUP BY chain) AS f
+                WHERE o.key <> ALL (f.keys) ORDER BY o.nth),
+            last_sequence = chains.last_sequence + f.more
+        FROM (
+            SELECT chain, array_agg(key) AS keys, sum(counts)::integer AS more
+            FROM closed WHERE closing <> 1 GROUP BY chain
+        ) AS f
         WHERE chains.subject = f.chain
     )
     SELECT closed.key, closed.lease FROM closed;

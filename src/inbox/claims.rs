@@ -29,10 +29,10 @@ const CLAIM: &str = "
             SELECT ROW (q.*)::claim_question
             FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::uuid[],
                         $7::boolean[], $8::boolean[], $9::timestamptz[], $10::timestamptz[],
-                        $11::timestamptz[]) WITH ORDINALITY AS q
+                        $11::timestamptz[], $12::boolean[]) WITH ORDINALITY AS q
         ),
-        $12, make_interval(secs => $13), make_interval(secs => $14), make_interval(secs => $15),
-        make_interval(secs => $16), make_interval(secs => $17), coalesce($18, now()))";
+        $13, make_interval(secs => $14), make_interval(secs => $15), make_interval(secs => $16),
+        make_interval(secs => $17), make_interval(secs => $18), coalesce($19, now()))";
 
 /// One claim, as the statement takes it.
 pub(super) struct ClaimQuestion {
@@ -118,6 +118,7 @@ impl Statement for ClaimBatch {
         let told_at: Vec<_> = self.questions.iter().map(|q| q.told_at).collect();
         let ends_at: Vec<_> = self.questions.iter().map(|q| q.ends_at).collect();
         let retried_at: Vec<_> = self.questions.iter().map(|q| q.retried_at).collect();
+        let tries = vec![false; keys.len()];
         let InboxSettings { process, lease, longest_delay, retention, clock } = &self.settings;
         let now = clock.map(|clock| clock());
 
@@ -139,6 +140,7 @@ impl Statement for ClaimBatch {
                     &told_at,
                     &ends_at,
                     &retried_at,
+                    &tries,
                     process,
                     &lease.as_secs_f64(),
                     &longest_delay.as_secs_f64(),

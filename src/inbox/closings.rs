@@ -10,7 +10,7 @@ use super::Closing;
 use crate::database::Statement;
 
 const CLOSE: &str = "
-    SELECT key, lease FROM close_claims($1, $2, $3, $4, coalesce($5, now()))";
+    SELECT key, lease FROM close_claims($1, $2, $3, $4, $5, coalesce($6, now()))";
 
 /// One closing, as the statement takes it.
 pub(super) struct CloseQuestion {
@@ -33,10 +33,12 @@ impl Statement for CloseBatch {
         let leases: Vec<i32> = self.questions.iter().map(|question| question.lease).collect();
         let (closings, back_in): (Vec<i32>, Vec<f64>) =
             self.questions.iter().map(|question| code(question.closing)).unzip();
+        let more = vec![0_i32; keys.len()];
         let now = self.clock.map(|clock| clock());
 
         let statement = client.prepare_cached(CLOSE).await?;
-        let rows = client.query(&statement, &[&keys, &leases, &closings, &back_in, &now]).await?;
+        let rows =
+            client.query(&statement, &[&keys, &leases, &closings, &back_in, &more, &now]).await?;
         let closed: HashSet<(Uuid, i32)> =
             rows.iter().map(|row| (row.get("key"), row.get("lease"))).collect();
         let is_closed = |question: &CloseQuestion| closed.contains(&(question.key, question.lease));

@@ -15,6 +15,7 @@ use crate::{
     docplanner::{ApiClient, ApiSettings, CachedAddresses},
     health::Health,
     inbox::{self, PostgresInbox},
+    mapping::{MappingCopy, Mappings},
     metrics::Metrics,
     pipeline::Pipeline,
     probes,
@@ -50,8 +51,14 @@ async fn run_until_stopped(settings: Settings, stop: Stop) -> anyhow::Result<()>
     background.spawn(probes::serve(listener, Arc::clone(&health), Arc::clone(&metrics), last));
 
     let pool = connect_pool(&settings.database).context("database")?;
-    if stop.soft.run_until_cancelled(wait_for_schema(&pool, &health)).await.is_some() {
-        let consumer = build(&settings, &pool, &health, &metrics, &background, stop)?;
+    let prepared = async {
+        wait_for_schema(&pool, &health).await;
+        let database = Database::new(pool.clone(), Arc::clone(&health));
+        MappingCopy::load(database, background.last.clone()).await
+    };
+    if let Some((mappings, following)) = stop.soft.run_until_cancelled(prepared).await {
+        background.spawn(following);
+        let consumer = build(&settings, &pool, mappings, &health, &metrics, &background, stop)?;
         consumer.run().await;
     }
 
@@ -95,6 +102,7 @@ impl Background {
 fn build(
     settings: &Settings,
     pool: &Pool,
+    mappings: Arc<dyn Mappings>,
     health: &Arc<Health>,
     metrics: &Arc<Metrics>,
     background: &Background,
@@ -119,6 +127,7 @@ fn build(
     let pipeline = Pipeline {
         inbox,
         addresses: addresses(&settings.tenants, metrics)?,
+        mappings,
         publisher: publisher.clone(),
         tenants: Tenants::new(&settings.tenants),
         retry: RetryPolicy::new(settings.broker.retry_delays.clone())?,

@@ -17,6 +17,7 @@ use crate::{
     delivery::{Delivery, Disposition, Outcome, Processed},
     docplanner::{Addresses, ApiError},
     inbox::{Claim, Closing, Inbox, Lease},
+    mapping::Mappings,
     metrics::Metrics,
     normalize::{AddressFacts, normalize},
     notification::{Content, Fact, IdempotencyKey, Notification},
@@ -40,6 +41,8 @@ pub struct Pipeline<I, A, P> {
     pub inbox: I,
     /// What is known of addresses.
     pub addresses: A,
+    /// The partner's own identifiers; in memory, so nothing is awaited.
+    pub mappings: Arc<dyn Mappings>,
     /// Where events go.
     pub publisher: P,
     /// Whose notification it is.
@@ -150,9 +153,13 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
     async fn publish(&self, received: &Received<'_>, lease: &Lease) -> Result<(), Error> {
         let facts = self.look_up(received).await?;
         let Received { delivery, notification, tenant, key, .. } = received;
-        let Some(event) = normalize(notification, key, &facts, &tenant.profile) else {
+        let partner = self.mappings.partner_ids(&tenant.profile.id, notification);
+        let Some(event) = normalize(notification, key, &facts, &partner, &tenant.profile) else {
             return Ok(());
         };
+        if let Some(unmapped) = tenant.holds(&notification.fact, &event) {
+            return Err(Error::Unmapped(unmapped));
+        }
         let routing_key = routing_key(&event, &facts);
         if lease.ends_at <= Instant::now() {
             return Err(Error::LeaseRanOut);

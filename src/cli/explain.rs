@@ -1,23 +1,21 @@
 //! `docplanner-worker explain`
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod identifiers;
 
-use anyhow::Context;
+use std::{path::PathBuf, sync::Arc};
+
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Common, Failure, Output, block_on, pretty};
+use self::identifiers::Identifiers;
+use super::{Common, Failure, Output, block_on, pretty, read_file};
 use crate::{
     app, clock,
     config::Settings,
     delivery::Reason,
     docplanner::Addresses,
-    event::Event,
+    event::{Event, Modality},
     metrics::Metrics,
     normalize::{AddressFacts, normalize},
     notification::{DecodeError, Fact, Notification},
@@ -57,6 +55,8 @@ struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     flags: Option<Flags>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    mapping: Option<Identifiers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<Route>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event>,
@@ -86,23 +86,13 @@ struct Route {
 
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     let settings = arguments.common.settings()?;
-    let body = read(&arguments.file)?;
+    let body = read_file(&arguments.file)?;
     let explanation = block_on(explain(&settings, arguments.tenant.as_deref(), &body))??;
     match arguments.output {
         Output::Text => explanation.print()?,
         Output::Json => println!("{}", pretty(&explanation)?),
     }
     if explanation.dead_letter.is_none() { Ok(()) } else { Err(Failure::Told) }
-}
-
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin().read_to_end(&mut body).context("standard input")?;
-    } else {
-        body = std::fs::read(file).with_context(|| file.display().to_string())?;
-    }
-    Ok(body)
 }
 
 async fn explain(
@@ -144,7 +134,10 @@ async fn explain(
     let looked_up = addresses.facts(&tenant.profile.id, &notification.place).await;
     let flags_error = looked_up.as_ref().err().map(|error| chain(error));
     let facts = looked_up.unwrap_or_default();
-    Ok(Explanation::of(&notification, tenant, &facts, flags_error, clock::system()))
+    let now = clock::system();
+    let mapping = Identifiers::look_up(settings, &tenant.profile.id, &notification, now).await;
+    let flags = Flags::new(&facts, flags_error, now);
+    Ok(Explanation::of(&notification, tenant, &facts, flags, mapping))
 }
 
 impl Explanation {
@@ -157,27 +150,24 @@ impl Explanation {
         notification: &Notification,
         tenant: &Tenant,
         facts: &AddressFacts,
-        flags_error: Option<String>,
-        now: DateTime<Utc>,
+        flags: Flags,
+        mapping: Identifiers,
     ) -> Self {
         let key = notification.key(&tenant.profile.id);
-        let event = normalize(notification, &key, facts, &tenant.profile);
+        let event = normalize(notification, &key, facts, &mapping.partner_ids, &tenant.profile);
+        let held = event.as_ref().and_then(|event| tenant.holds(&notification.fact, event));
+        let event = event.filter(|_| held.is_none());
         Self {
             kind: Some(notification.fact.kind().name()),
             tenant: Some(tenant.profile.id.clone()),
             idempotency_key: Some(key.to_string()),
-            flags: Some(Flags {
-                online_only: facts.online_only,
-                visit_payment: facts.visit_payment,
-                as_of: facts.as_of,
-                age_seconds: facts.as_of.map(|at| (now - at).num_seconds()),
-                error: flags_error,
+            dead_letter: held.map(|unmapped| DeadLetter {
+                reason: Reason::Unmapped.as_str(),
+                error: unmapped.to_string(),
             }),
-            route: event.as_ref().map(|event| Route {
-                rule: "default routing by the address's flags",
-                routing_key: routing_key(event, facts),
-                queue: default_queue(facts),
-            }),
+            route: event.as_ref().map(|event| Route::of(event, facts)),
+            flags: Some(flags),
+            mapping: Some(mapping),
             event,
             ..Self::default()
         }
@@ -196,6 +186,9 @@ impl Explanation {
         let dead = self.dead_letter.as_ref().map(|dead| format!("{}: {}", dead.reason, dead.error));
         line("dead letter", dead.as_deref());
         line("flags", self.flags.as_ref().map(Flags::in_words).as_deref());
+        for identifier in self.mapping.iter().flat_map(Identifiers::in_words) {
+            line("mapping", Some(&identifier));
+        }
         if let Some(route) = &self.route {
             line("route rule", Some(route.rule));
             line("routing key", Some(&route.routing_key));
@@ -208,7 +201,32 @@ impl Explanation {
     }
 }
 
+impl Route {
+    fn of(event: &Event, facts: &AddressFacts) -> Self {
+        let by_address = event.data.modality == Modality::from(facts.online_only);
+        Self {
+            rule: if by_address {
+                "default routing by the address's flags"
+            } else {
+                "default routing by the service's mapping and the address's flags"
+            },
+            routing_key: routing_key(event, facts),
+            queue: default_queue(event, facts),
+        }
+    }
+}
+
 impl Flags {
+    fn new(facts: &AddressFacts, error: Option<String>, now: DateTime<Utc>) -> Self {
+        Self {
+            online_only: facts.online_only,
+            visit_payment: facts.visit_payment,
+            as_of: facts.as_of,
+            age_seconds: facts.as_of.map(|at| (now - at).num_seconds()),
+            error,
+        }
+    }
+
     fn in_words(&self) -> String {
         let word = |flag: Option<bool>| flag.map_or("unknown".to_owned(), |flag| flag.to_string());
         let (online, payment) = (word(self.online_only), word(self.visit_payment));

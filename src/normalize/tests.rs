@@ -25,8 +25,10 @@ fn event(name: &str, fields: &Value, facts: &AddressFacts, window: TimeDelta) ->
         id: TENANT.into(),
         domain: "znanylekarz.pl".into(),
         payment_window: window,
+        service_decides: false,
     };
-    let event = normalize(&notification, &notification.key(TENANT), facts, &tenant);
+    let partner = PartnerIds::default();
+    let event = normalize(&notification, &notification.key(TENANT), facts, &partner, &tenant);
     serde_json::to_value(event.unwrap()).unwrap()
 }
 

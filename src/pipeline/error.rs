@@ -1,8 +1,8 @@
 //! Why a delivery did not become an event, and whether it could later.
 
 use crate::{
-    broker::PublishError, delivery::Reason, docplanner::ApiError, notification::DecodeError,
-    retry::Prospect, tenants::UnknownTenant,
+    broker::PublishError, delivery::Reason, docplanner::ApiError, normalize::Unmapped,
+    notification::DecodeError, retry::Prospect, tenants::UnknownTenant,
 };
 
 /// What stopped a delivery. No text holds personal data: it becomes header `x-error` and a log line.
@@ -31,6 +31,9 @@ pub enum Error {
     /// The address's flags could not be had.
     #[error("cannot look up the address")]
     Lookup(#[source] ApiError),
+    /// The tenant wants no event that names what the partner does not know.
+    #[error(transparent)]
+    Unmapped(#[from] Unmapped),
     /// The broker did not take the event.
     #[error("cannot publish the event")]
     Publish(#[from] PublishError),
@@ -50,6 +53,7 @@ impl From<&Error> for Prospect {
             Error::Decode(DecodeError::Invalid { .. }) => Prospect::Never(Reason::Invalid),
             Error::UnknownTenant(_) => Prospect::Never(Reason::UnknownTenant),
             Error::Conflict => Prospect::Never(Reason::Conflict),
+            Error::Unmapped(_) => Prospect::Never(Reason::Unmapped),
             // Waiting is not failing.
             Error::HeldElsewhere | Error::LeaseRanOut | Error::Stopping => Prospect::Wait(None),
             Error::Lookup(cause) => cause.prospect(),

@@ -7,7 +7,7 @@ mod nonsense;
 mod rewrite;
 
 use docplanner_worker::{
-    normalize::{AddressFacts, TenantProfile, normalize},
+    normalize::{AddressFacts, PartnerIds, TenantProfile, normalize},
     notification::{Kind, Notification},
 };
 use proptest::prelude::*;
@@ -113,9 +113,11 @@ fn event_text(notification: &Notification) -> String {
         id: "acme".into(),
         domain: "znanylekarz.pl".into(),
         payment_window: chrono::TimeDelta::minutes(90),
+        service_decides: false,
     };
     let key = notification.key("acme");
-    let event = normalize(notification, &key, &AddressFacts::default(), &tenant).unwrap();
+    let (facts, partner) = (AddressFacts::default(), PartnerIds::default());
+    let event = normalize(notification, &key, &facts, &partner, &tenant).unwrap();
     serde_json::to_string(&event).unwrap()
 }
 

@@ -21,6 +21,7 @@ mod drain;
 mod duplicates;
 mod happy_path;
 mod kinds;
+mod mapping;
 mod poison;
 mod restarts;
 mod topology_outages;

@@ -110,7 +110,9 @@ impl Header {
             checked.take(&check::Cells { spot, values });
         } else {
             let (has, width) = (record.len(), self.width);
-            let why = format!("has {has} cells, but the header has {width}");
+            let spans_lines = record.iter().any(|cell| cell.contains(['\n', '\r']));
+            let hint = if spans_lines { "; is a quotation mark not closed?" } else { "" };
+            let why = format!("has {has} cells, but the header has {width}{hint}");
             checked.problem(Problem::new(spot, why));
         }
     }

@@ -35,7 +35,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let stop = Stop::default();
     let signals = tokio::spawn(stop.clone().on_signals());
     let hard = stop.hard.clone();
-    let result = hard.run_until_cancelled(run_until_stopped(settings, stop)).await;
+    let result = hard.run_until_cancelled(Box::pin(run_until_stopped(settings, stop))).await;
     signals.abort();
     result.unwrap_or(Ok(()))
 }

@@ -42,10 +42,13 @@ const NEXT_VERSION: &str = "
 
 const CHANGED_SINCE: &str = "SELECT tenant, version FROM mapping_versions WHERE version > $1";
 
+const OF_ALL_TENANTS: &str = "
+    SELECT kind, address_id, docplanner_id, partner_id, online, tenant FROM mappings";
+
 /// One query for any number of tenants.
 const OF_TENANTS: &str = "
     SELECT kind, address_id, docplanner_id, partner_id, online, tenant
-    FROM mappings WHERE tenant = ANY($1) OR $2";
+    FROM mappings WHERE tenant = ANY($1)";
 
 /// The whole mapping of a tenant.
 ///
@@ -175,8 +178,10 @@ impl Statement for OfTenants<'_> {
     const TIMEOUT: Duration = Duration::from_mins(2);
 
     async fn ask(&self, client: &Object) -> Result<Self::Answer, Error> {
-        let named = self.0.unwrap_or_default();
-        let rows = client.query(OF_TENANTS, &[&named, &self.0.is_none()]).await?;
+        let rows = match self.0 {
+            Some(tenants) => client.query(OF_TENANTS, &[&tenants]).await?,
+            None => client.query(OF_ALL_TENANTS, &[]).await?,
+        };
         let mut of_tenants: HashMap<String, Vec<Row>> = HashMap::new();
         for sql in &rows {
             of_tenants.entry(sql.get("tenant")).or_default().extend(row(sql));

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Arguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Output {
-    /// With a header: kind,address_id,docplanner_id,partner_id,online.
+    /// With the header `kind,address_id,docplanner_id,partner_id,online`.
     Csv,
     /// A list of objects with the same names.
     Json,

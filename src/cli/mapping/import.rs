@@ -32,8 +32,8 @@ pub(in crate::cli) struct Arguments {
     /// How to write what has changed.
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
-    /// CSV with the header kind,address_id,docplanner_id,partner_id,online, or a JSON list of objects
-    /// with the same names; - for standard input.
+    /// CSV with the header `kind,address_id,docplanner_id,partner_id,online`, or a JSON list of
+    /// objects with the same names; - for standard input.
     file: PathBuf,
 }
 

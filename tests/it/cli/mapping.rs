@@ -108,7 +108,7 @@ async fn a_file_that_cannot_be_read_at_all_is_told_in_one_line() {
                    kind,address_id,docplanner_id,partner_id,online";
     for (content, problems) in [
         (
-            "".to_owned(),
+            String::new(),
             "the file: has no header; the first line has to be \
              kind,address_id,docplanner_id,partner_id,online"
                 .to_owned(),

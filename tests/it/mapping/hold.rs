@@ -16,7 +16,7 @@ use crate::support::{
 
 async fn holding() -> Story {
     let mut story = story().await;
-    story.settings.more = format!("[tenants.mapping]\non_missing = \"hold\"\n");
+    story.settings.more = "[tenants.mapping]\non_missing = \"hold\"\n".into();
     story
 }
 

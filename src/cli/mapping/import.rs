@@ -133,8 +133,8 @@ fn print_text(arguments: &Arguments, plan: &Plan) {
 
 fn values(row: &Row) -> String {
     let online = match row.online {
-        Some(true) => ", online",
-        Some(false) => ", onsite",
+        Some(true) => " (online)",
+        Some(false) => " (onsite)",
         None => "",
     };
     format!("{}{online}", row.partner_id)

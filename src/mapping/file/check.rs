@@ -9,6 +9,9 @@ use crate::mapping::{Kind, Mapping, Row};
 /// Longer than any identifier, and short enough for an index of PostgreSQL.
 const LONGEST_ID: usize = 255;
 
+const EMPTY: &str = "is empty; fill it in, or leave out the whole row";
+const OF_SERVICES: &str = "belongs to services only; leave it empty";
+
 /// The cells of one row, in the order of [`Column::ALL`]; an empty one says nothing.
 pub(super) struct Cells<'f> {
     pub(super) spot: Spot,
@@ -30,64 +33,31 @@ impl Checked {
 
     /// One more row, if nothing is wrong with it.
     pub(super) fn take(&mut self, cells: &Cells<'_>) {
+        let values = cells.values.each_ref().map(|value| value.trim());
+        let [kind, address_id, docplanner_id, partner_id, online] = values;
+        let kind = Kind::from_word(kind);
+        let online_of_kind = online_of(kind, online);
+        let found = [
+            kind.is_none()
+                .then_some((Column::Kind, "expected facility, doctor, address or service")),
+            address_of(kind, address_id).map(|problem| (Column::AddressId, problem)),
+            docplanner_id.is_empty().then_some((Column::DocplannerId, EMPTY)),
+            partner_id.is_empty().then_some((Column::PartnerId, EMPTY)),
+            online_of_kind.err().map(|problem| (Column::Online, problem)),
+        ];
+        let odd = Column::ALL.into_iter().zip(values.map(not_an_id));
+        let odd = odd.filter_map(|(column, problem)| Some((column, problem?)));
         let before = self.problems.len();
-        let row = self.row(cells);
-        if let Some(row) = row.filter(|_| self.problems.len() == before) {
+        for (column, problem) in found.into_iter().flatten().chain(odd) {
+            self.problem(Problem::in_column(cells.spot, column, problem));
+        }
+        let is_good = self.problems.len() == before;
+        if let (true, Some(kind), Ok(online)) = (is_good, kind, online_of_kind) {
+            let [address_id, docplanner_id, partner_id] =
+                [address_id, docplanner_id, partner_id].map(str::to_owned);
+            let row = Row { kind, address_id, docplanner_id, partner_id, online };
             self.rows.push((row, cells.spot));
         }
-    }
-
-    fn row(&mut self, cells: &Cells<'_>) -> Option<Row> {
-        let [kind, address_id, docplanner_id, partner_id, online] =
-            cells.values.each_ref().map(|value| value.trim());
-        let is = |column, problem| Problem::in_column(cells.spot, column, problem);
-        let kind_of_row = Kind::from_word(kind);
-        if kind_of_row.is_none() {
-            let words = "expected facility, doctor, address or service";
-            self.problem(is(Column::Kind, words));
-        }
-        for (column, id) in [(Column::DocplannerId, docplanner_id), (Column::PartnerId, partner_id)]
-        {
-            if id.is_empty() {
-                self.problem(is(column, "is empty; fill it in, or leave out the whole row"));
-            }
-        }
-        for (column, value) in
-            Column::ALL.into_iter().zip([kind, address_id, docplanner_id, partner_id, online])
-        {
-            if let Some(problem) = not_an_id(value) {
-                self.problem(is(column, problem));
-            }
-        }
-        match (kind_of_row, address_id) {
-            (Some(Kind::Service), "") => {
-                let why = "is empty; a service needs the address it is at";
-                self.problem(is(Column::AddressId, why));
-            }
-            (Some(Kind::Service) | None, _) | (Some(_), "") => {}
-            (Some(_), _) => {
-                self.problem(is(Column::AddressId, "belongs to services only; leave it empty"));
-            }
-        }
-        let is_online = match online {
-            "" => None,
-            word if word.eq_ignore_ascii_case("true") => Some(true),
-            word if word.eq_ignore_ascii_case("false") => Some(false),
-            _ => {
-                self.problem(is(Column::Online, "expected true, false or nothing"));
-                None
-            }
-        };
-        if is_online.is_some() && kind_of_row.is_some_and(|kind| kind != Kind::Service) {
-            self.problem(is(Column::Online, "belongs to services only; leave it empty"));
-        }
-        Some(Row {
-            kind: kind_of_row?,
-            address_id: address_id.to_owned(),
-            docplanner_id: docplanner_id.to_owned(),
-            partner_id: partner_id.to_owned(),
-            online: is_online,
-        })
     }
 
     /// The mapping, if nothing was wrong.
@@ -100,13 +70,33 @@ impl Checked {
                 self.problems.push(Problem::new(*second, what));
             }
         }
-        // Stable: the problems of one row stay in the order of its columns.
+        // Stable: the problems of one row stay in their order.
         self.problems.sort_by_key(|problem| problem.spot);
         if self.problems.is_empty() {
             Ok(Mapping::new(self.rows.into_iter().map(|(row, _)| row).collect()))
         } else {
             Err(Problems(self.problems))
         }
+    }
+}
+
+/// What is wrong with the address of a row of that kind.
+fn address_of(kind: Option<Kind>, address_id: &str) -> Option<&'static str> {
+    match (kind?, address_id.is_empty()) {
+        (Kind::Service, true) => Some("is empty; a service needs the address it is at"),
+        (Kind::Facility | Kind::Doctor | Kind::Address, false) => Some(OF_SERVICES),
+        (Kind::Service, false) | (_, true) => None,
+    }
+}
+
+/// Whether a row of that kind is online, or what is wrong with what is said. Spreadsheets write TRUE.
+fn online_of(kind: Option<Kind>, online: &str) -> Result<Option<bool>, &'static str> {
+    match (online.to_ascii_lowercase().as_str(), kind) {
+        ("", _) => Ok(None),
+        (_, Some(Kind::Facility | Kind::Doctor | Kind::Address)) => Err(OF_SERVICES),
+        ("true", _) => Ok(Some(true)),
+        ("false", _) => Ok(Some(false)),
+        _ => Err("expected true, false or nothing"),
     }
 }
 

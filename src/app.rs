@@ -6,6 +6,7 @@ use anyhow::Context;
 use deadpool_postgres::Pool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use crate::{
     broker::{Consumer, RabbitPublisher, Topology},
@@ -14,7 +15,7 @@ use crate::{
     database::{Database, connect_pool},
     docplanner::{ApiClient, ApiSettings, CachedAddresses},
     health::Health,
-    inbox::{self, PostgresInbox},
+    inbox::{self, InboxSettings, PostgresInbox},
     mapping::{MappingCopy, Mappings},
     metrics::Metrics,
     pipeline::Pipeline,
@@ -118,7 +119,15 @@ fn build(
         clock::system,
     );
     background.spawn(publishing.run(background.last.clone()));
-    let (inbox, batching) = PostgresInbox::new(&database, settings.database.lease);
+    let retry = RetryPolicy::new(settings.broker.retry_delays.clone())?;
+    let inbox_settings = InboxSettings {
+        process: Uuid::new_v4(),
+        lease: settings.database.lease,
+        longest_delay: retry.longest_delay(),
+        retention: settings.database.retention,
+        clock: None,
+    };
+    let (inbox, batching) = PostgresInbox::new(&database, inbox_settings);
     // Not until the database has answered, but until nobody waits for the answer any more.
     background.spawn(background.last.clone().run_until_cancelled_owned(batching));
     background.spawn(database.clone().watch(background.last.clone()));
@@ -130,7 +139,7 @@ fn build(
         mappings,
         publisher: publisher.clone(),
         tenants: Tenants::new(&settings.tenants),
-        retry: RetryPolicy::new(settings.broker.retry_delays.clone())?,
+        retry,
         max_body_bytes: settings.broker.max_body_bytes,
         metrics: Arc::clone(metrics),
         give_up: stop.hard.child_token(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use crate::notification::Kind;
 
@@ -18,6 +19,8 @@ pub struct Delivery {
     /// How often it was delivered before without an answer, from `x-delivery-count`: a quorum queue
     /// counts each consumer that died with it. What it only waited for does not end the count.
     pub delivery_count: u64,
+    /// When it was last put into a retry queue, from header `x-retried-at`.
+    pub retried_at: Option<DateTime<Utc>>,
     /// Header `traceparent` (W3C Trace Context), handed on to the event.
     pub traceparent: Option<String>,
 }

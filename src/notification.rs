@@ -3,6 +3,7 @@
 //! Everything behind [`Notification::decode`] works with checked facts and never looks at the
 //! JSON again.
 
+mod chain;
 mod decode;
 mod key;
 mod kind;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub use self::{
+    chain::{Chain, Position, Role},
     decode::DecodeError,
     key::{Content, IdempotencyKey},
     kind::Kind,

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
     use crate::{
         normalize::{PartnerIds, TenantProfile, normalize},
-        notification::Notification,
+        notification::{Notification, Position},
     };
 
     /// What is known of the address, the two words of the routing key, and the queue.
@@ -70,7 +70,9 @@ mod tests {
         for (online_only, visit_payment, words, queue) in ROUTES {
             let facts = AddressFacts { online_only, visit_payment, ..AddressFacts::default() };
             let key = notification.key("acme");
-            let event = normalize(&notification, &key, &facts, &partner, &tenant).unwrap();
+            let position = Position { partition_key: "77".into(), sequence: 1 };
+            let event = normalize(&notification, &key, &position, &facts, &partner, &tenant);
+            let event = event.unwrap();
             let key = routing_key(&event, &facts);
             assert_eq!(key, format!("acme.{words}.break.removed"));
             assert_eq!(default_queue(&event, &facts), queue, "{key}");

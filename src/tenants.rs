@@ -1,6 +1,6 @@
 //! Whose notification it is.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use chrono::TimeDelta;
 
@@ -25,7 +25,7 @@ pub struct Tenant {
 /// All tenants, found by what a notification tells.
 #[derive(Debug)]
 pub struct Tenants {
-    all: Vec<Tenant>,
+    all: Vec<Arc<Tenant>>,
     by_id: HashMap<String, usize>,
     by_facility: HashMap<String, usize>,
     /// The only tenant without a list of facilities: the rest is its.
@@ -77,7 +77,7 @@ impl Tenants {
             (Some(_), Some(_)) | (None, _) => None,
         };
         Self {
-            all: settings.iter().map(Tenant::from).collect(),
+            all: settings.iter().map(|tenant| Arc::new(tenant.into())).collect(),
             by_id: indexed().map(|(nth, tenant)| (tenant.id.clone(), nth)).collect(),
             by_facility: indexed()
                 .flat_map(|(nth, tenant)| tenant.facilities.iter().map(move |f| (f.clone(), nth)))
@@ -95,7 +95,7 @@ impl Tenants {
             (None, 1) => Some(0),
             (None, _) => None,
         };
-        nth.map(|nth| &self.all[nth])
+        nth.map(|nth| &*self.all[nth])
     }
 
     /// The tenant by the header, else by the facility, else the only one without a list.
@@ -108,7 +108,7 @@ impl Tenants {
         &self,
         header: Option<&str>,
         facility: Option<&str>,
-    ) -> Result<&Tenant, UnknownTenant> {
+    ) -> Result<Arc<Tenant>, UnknownTenant> {
         let nth = match (header, facility) {
             (Some(id), _) => self.by_id.get(id).copied().ok_or(UnknownTenant::Header),
             (None, Some(facility)) => self
@@ -119,7 +119,7 @@ impl Tenants {
                 .ok_or_else(|| UnknownTenant::Facility(ShownFacility::new(facility))),
             (None, None) => self.catch_all.ok_or(UnknownTenant::NothingTold),
         }?;
-        Ok(&self.all[nth])
+        Ok(Arc::clone(&self.all[nth]))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `docplanner-worker explain`
 
 mod identifiers;
+mod order;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -8,7 +9,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use self::identifiers::Identifiers;
+use self::{identifiers::Identifiers, order::Order};
 use super::{Common, Failure, Output, block_on, pretty, read_file};
 use crate::{
     app, clock,
@@ -16,6 +17,7 @@ use crate::{
     delivery::Reason,
     docplanner::Addresses,
     event::{Event, Modality},
+    inbox::Request,
     metrics::Metrics,
     normalize::{AddressFacts, normalize},
     notification::{DecodeError, Fact, Notification},
@@ -55,6 +57,8 @@ struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     flags: Option<Flags>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     mapping: Option<Identifiers>,
     #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<Route>,
@@ -82,6 +86,14 @@ struct Route {
     rule: &'static str,
     routing_key: String,
     queue: &'static str,
+}
+
+/// Everything that is not in the notification.
+struct LookedUp {
+    facts: AddressFacts,
+    flags: Flags,
+    order: Order,
+    mapping: Identifiers,
 }
 
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
@@ -135,9 +147,12 @@ async fn explain(
     let flags_error = looked_up.as_ref().err().map(|error| chain(error));
     let facts = looked_up.unwrap_or_default();
     let now = clock::system();
-    let mapping = Identifiers::look_up(settings, &tenant.profile.id, &notification, now).await;
     let flags = Flags::new(&facts, flags_error, now);
-    Ok(Explanation::of(&notification, tenant, &facts, flags, mapping))
+    let request = order::request(&notification, &tenant);
+    let order = Order::look_up(settings, &request).await;
+    let mapping = Identifiers::look_up(settings, &tenant.profile.id, &notification, now).await;
+    let looked_up = LookedUp { facts, flags, order, mapping };
+    Ok(Explanation::of(&notification, &tenant, &request, looked_up))
 }
 
 impl Explanation {
@@ -149,24 +164,26 @@ impl Explanation {
     fn of(
         notification: &Notification,
         tenant: &Tenant,
-        facts: &AddressFacts,
-        flags: Flags,
-        mapping: Identifiers,
+        request: &Request,
+        looked_up: LookedUp,
     ) -> Self {
-        let key = notification.key(&tenant.profile.id);
-        let event = normalize(notification, &key, facts, &mapping.partner_ids, &tenant.profile);
+        let LookedUp { facts, flags, order, mapping } = looked_up;
+        let (partner, profile) = (&mapping.partner_ids, &tenant.profile);
+        let event =
+            normalize(notification, &request.key, &order.position(), &facts, partner, profile);
         let held = event.as_ref().and_then(|event| tenant.holds(&notification.fact, event));
         let event = event.filter(|_| held.is_none());
         Self {
             kind: Some(notification.fact.kind().name()),
             tenant: Some(tenant.profile.id.clone()),
-            idempotency_key: Some(key.to_string()),
+            idempotency_key: Some(request.key.to_string()),
             dead_letter: held.map(|unmapped| DeadLetter {
                 reason: Reason::Unmapped.as_str(),
                 error: unmapped.to_string(),
             }),
-            route: event.as_ref().map(|event| Route::of(event, facts)),
+            route: event.as_ref().map(|event| Route::of(event, &facts)),
             flags: Some(flags),
+            order: Some(order),
             mapping: Some(mapping),
             event,
             ..Self::default()
@@ -186,6 +203,7 @@ impl Explanation {
         let dead = self.dead_letter.as_ref().map(|dead| format!("{}: {}", dead.reason, dead.error));
         line("dead letter", dead.as_deref());
         line("flags", self.flags.as_ref().map(Flags::in_words).as_deref());
+        line("order", self.order.as_ref().map(Order::in_words).as_deref());
         for identifier in self.mapping.iter().flat_map(Identifiers::in_words) {
             line("mapping", Some(&identifier));
         }

@@ -174,7 +174,7 @@ impl Known {
         let facts = self.facts.clone()?;
         match error.prospect() {
             Prospect::Never(_) => Some(facts),
-            Prospect::Later(..) | Prospect::Wait(_) => {
+            Prospect::Later(..) | Prospect::Wait(_) | Prospect::Behind(_) => {
                 self.fetched_at.is_some_and(|at| at.elapsed() < STALE_FOR).then_some(facts)
             }
         }

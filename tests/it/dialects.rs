@@ -8,7 +8,7 @@ mod rewrite;
 
 use docplanner_worker::{
     normalize::{AddressFacts, PartnerIds, TenantProfile, normalize},
-    notification::{Kind, Notification},
+    notification::{Kind, Notification, Position},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -116,8 +116,9 @@ fn event_text(notification: &Notification) -> String {
         service_decides: false,
     };
     let key = notification.key("acme");
+    let position = Position { partition_key: "1".into(), sequence: 1 };
     let (facts, partner) = (AddressFacts::default(), PartnerIds::default());
-    let event = normalize(notification, &key, &facts, &partner, &tenant).unwrap();
+    let event = normalize(notification, &key, &position, &facts, &partner, &tenant).unwrap();
     serde_json::to_string(&event).unwrap()
 }
 

@@ -22,6 +22,7 @@ mod duplicates;
 mod happy_path;
 mod kinds;
 mod mapping;
+mod order;
 mod poison;
 mod restarts;
 mod topology_outages;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     normalize::{AddressFacts, TenantProfile, normalize},
-    notification::Notification,
+    notification::{Notification, Position},
 };
 
 /// Facility, doctor, address and service are mapped.
@@ -43,7 +43,9 @@ fn data(name: &str, service_id: &str, partner: &PartnerIds, service_decides: boo
         service_decides,
     };
     let facts = AddressFacts { online_only: Some(false), ..AddressFacts::default() };
-    normalize(&notification, &notification.key("acme"), &facts, partner, &tenant).unwrap().data
+    let (key, position) =
+        (notification.key("acme"), Position { partition_key: "77".into(), sequence: 1 });
+    normalize(&notification, &key, &position, &facts, partner, &tenant).unwrap().data
 }
 
 /// The names in `unmapped`, and the ids that would hold the event.

@@ -16,6 +16,7 @@ use crate::{
     docplanner::{ApiClient, ApiSettings, CachedAddresses},
     health::Health,
     inbox::{self, InboxSettings, PostgresInbox},
+    mapping::{MappingCopy, Mappings},
     metrics::Metrics,
     pipeline::Pipeline,
     probes,
@@ -35,7 +36,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let stop = Stop::default();
     let signals = tokio::spawn(stop.clone().on_signals());
     let hard = stop.hard.clone();
-    let result = hard.run_until_cancelled(run_until_stopped(settings, stop)).await;
+    let result = hard.run_until_cancelled(Box::pin(run_until_stopped(settings, stop))).await;
     signals.abort();
     result.unwrap_or(Ok(()))
 }
@@ -51,8 +52,14 @@ async fn run_until_stopped(settings: Settings, stop: Stop) -> anyhow::Result<()>
     background.spawn(probes::serve(listener, Arc::clone(&health), Arc::clone(&metrics), last));
 
     let pool = connect_pool(&settings.database).context("database")?;
-    if stop.soft.run_until_cancelled(wait_for_schema(&pool, &health)).await.is_some() {
-        let consumer = build(&settings, &pool, &health, &metrics, &background, stop)?;
+    let prepared = async {
+        wait_for_schema(&pool, &health).await;
+        let database = Database::new(pool.clone(), Arc::clone(&health));
+        MappingCopy::load(database, background.last.clone()).await
+    };
+    if let Some((mappings, following)) = stop.soft.run_until_cancelled(prepared).await {
+        background.spawn(following);
+        let consumer = build(&settings, &pool, mappings, &health, &metrics, &background, stop)?;
         consumer.run().await;
     }
 
@@ -96,6 +103,7 @@ impl Background {
 fn build(
     settings: &Settings,
     pool: &Pool,
+    mappings: Arc<dyn Mappings>,
     health: &Arc<Health>,
     metrics: &Arc<Metrics>,
     background: &Background,
@@ -128,6 +136,7 @@ fn build(
     let pipeline = Pipeline {
         inbox,
         addresses: addresses(&settings.tenants, metrics)?,
+        mappings,
         publisher: publisher.clone(),
         tenants: Tenants::new(&settings.tenants),
         retry,

@@ -31,6 +31,9 @@ pub trait Statement: Sync {
     /// What the database tells.
     type Answer: Send;
 
+    /// A statement that takes this long has lost its server.
+    const TIMEOUT: Duration = STATEMENT_TIMEOUT;
+
     /// Asks once.
     fn ask(
         &self,
@@ -45,8 +48,8 @@ enum StatementError {
     Pool(#[from] PoolError),
     #[error("the database refused")]
     Refused(#[from] tokio_postgres::Error),
-    #[error("the database did not answer within {STATEMENT_TIMEOUT:?}")]
-    TimedOut,
+    #[error("the database did not answer within {0:?}")]
+    TimedOut(Duration),
 }
 
 impl Database {
@@ -87,12 +90,12 @@ impl Database {
 
     async fn attempt<S: Statement>(&self, statement: &S) -> Result<S::Answer, StatementError> {
         let client = self.pool.get().await?;
-        if let Ok(answer) = timeout(STATEMENT_TIMEOUT, statement.ask(&client)).await {
+        if let Ok(answer) = timeout(S::TIMEOUT, statement.ask(&client)).await {
             return Ok(answer?);
         }
         // Not back into the pool: its server may be frozen, and the statement is still under way.
         drop(Object::take(client));
-        Err(StatementError::TimedOut)
+        Err(StatementError::TimedOut(S::TIMEOUT))
     }
 }
 

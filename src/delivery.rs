@@ -74,6 +74,8 @@ pub enum Reason {
     UnknownTenant,
     /// The address's flags could not be had.
     EnrichmentFailed,
+    /// It names something that has no identifier of the partner's, and the tenant wants none such.
+    Unmapped,
     /// The broker did not take the event.
     PublishFailed,
     /// The same fact was published before with other content.
@@ -125,12 +127,13 @@ impl Outcome {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 8] = [
+    pub const ALL: [Reason; 9] = [
         Reason::Malformed,
         Reason::TooLarge,
         Reason::Invalid,
         Reason::UnknownTenant,
         Reason::EnrichmentFailed,
+        Reason::Unmapped,
         Reason::PublishFailed,
         Reason::Conflict,
         Reason::Poison,
@@ -145,6 +148,7 @@ impl Reason {
             Reason::Invalid => "invalid",
             Reason::UnknownTenant => "unknown-tenant",
             Reason::EnrichmentFailed => "enrichment-failed",
+            Reason::Unmapped => "unmapped",
             Reason::PublishFailed => "publish-failed",
             Reason::Conflict => "conflict",
             Reason::Poison => "poison",

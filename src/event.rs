@@ -100,7 +100,7 @@ pub struct Data {
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<Private<Box<RawValue>>>,
-    /// Which of `facility`, `doctor`, `address` and `service` have no identifier of the partner's.
+    /// Which of `facility`, `doctor`, `address` and `service` are named and not mapped.
     pub unmapped: Vec<&'static str>,
 }
 

@@ -1,7 +1,10 @@
 //! Joins what we were told with what we looked up. Pure: the same input gives the same event.
 
+mod partner;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use self::partner::{PartnerIds, Unmapped};
 use crate::{
     event::{
         AddressData, BookedServiceData, BookingData, BreakData, Data, DoctorData, Event, EventKind,
@@ -36,6 +39,8 @@ pub struct TenantProfile {
     pub domain: String,
     /// How long a patient has to pay.
     pub payment_window: TimeDelta,
+    /// Whether a visit is online is told by its service's mapping, before the address's flag.
+    pub service_decides: bool,
 }
 
 /// For the patient, a video call opens this long before it starts (online-features guide, "Video
@@ -49,10 +54,13 @@ pub fn normalize(
     key: &IdempotencyKey,
     position: &Position,
     facts: &AddressFacts,
+    partner: &PartnerIds,
     tenant: &TenantProfile,
 ) -> Option<Event> {
     let kind = event_kind(&notification.fact)?;
     let place = &notification.place;
+    let mut data = data(notification, facts, tenant.payment_window);
+    data.identify(partner, tenant.service_decides);
     Some(Event {
         kind,
         specversion: "1.0",
@@ -66,7 +74,7 @@ pub fn normalize(
         tenant: tenant.id.clone(),
         partitionkey: position.partition_key.clone(),
         sequence: format!("{:010}", position.sequence),
-        data: data(notification, facts, tenant.payment_window),
+        data,
     })
 }
 

@@ -20,6 +20,7 @@ use crate::{
     delivery::{Delivery, Disposition, Outcome, Processed},
     docplanner::{Addresses, ApiError},
     inbox::{Answer, Claim, Closing, Inbox, Lease, Pending, Request},
+    mapping::Mappings,
     metrics::Metrics,
     normalize::{AddressFacts, normalize},
     notification::{Fact, Notification},
@@ -46,6 +47,8 @@ pub struct Pipeline<I, A, P> {
     pub inbox: I,
     /// What is known of addresses.
     pub addresses: A,
+    /// The partner's own identifiers; in memory, so nothing is awaited.
+    pub mappings: Arc<dyn Mappings>,
     /// Where events go.
     pub publisher: P,
     /// Whose notification it is.
@@ -206,8 +209,13 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
     async fn publish(&self, claimed: &Claimed, lease: &Lease) -> Result<(), Error> {
         let facts = self.look_up(claimed).await?;
         let Claimed { delivery, notification, tenant, request, .. } = claimed;
-        let event = normalize(notification, &request.key, &lease.position, &facts, &tenant.profile);
+        let (key, position, profile) = (&request.key, &lease.position, &tenant.profile);
+        let partner = self.mappings.partner_ids(&profile.id, notification);
+        let event = normalize(notification, key, position, &facts, &partner, profile);
         let Some(event) = event else { return Ok(()) };
+        if let Some(unmapped) = tenant.holds(&notification.fact, &event) {
+            return Err(Error::Unmapped(unmapped));
+        }
         let routing_key = routing_key(&event, &facts);
         if lease.ends_at <= Instant::now() {
             return Err(Error::LeaseRanOut);

@@ -5,8 +5,10 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use chrono::TimeDelta;
 
 use crate::{
-    config::{OnEnrichmentFailure, TenantSettings},
-    normalize::TenantProfile,
+    config::{OnEnrichmentFailure, OnMissing, OnlineDetection, TenantSettings},
+    event::Event,
+    normalize::{TenantProfile, Unmapped},
+    notification::{Fact, presentable_id},
 };
 
 /// A configured tenant.
@@ -16,6 +18,8 @@ pub struct Tenant {
     pub profile: TenantProfile,
     /// What becomes of a notification whose address's flags cannot be had.
     pub on_enrichment_failure: OnEnrichmentFailure,
+    /// What becomes of an event that names something without a mapping.
+    pub on_missing: OnMissing,
 }
 
 /// All tenants, found by what a notification tells.
@@ -48,13 +52,8 @@ pub enum UnknownTenant {
 pub struct ShownFacility(Option<String>);
 
 impl ShownFacility {
-    /// Longer than any id; a message header has to fit into one frame.
-    const LONGEST_ID: usize = 40;
-
     fn new(id: &str) -> Self {
-        let is_id =
-            id.len() <= Self::LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        Self(is_id.then(|| id.to_owned()))
+        Self(presentable_id(id).map(str::to_owned))
     }
 }
 
@@ -124,6 +123,18 @@ impl Tenants {
     }
 }
 
+impl Tenant {
+    /// What has to be mapped before the event may be published. Nothing holds back that an
+    /// address or a service is gone: nobody would map it any more.
+    #[must_use]
+    pub fn holds(&self, fact: &Fact, event: &Event) -> Option<Unmapped> {
+        match self.on_missing {
+            OnMissing::Hold if !fact.ends_what_is_mapped() => Unmapped::of(&event.data),
+            OnMissing::Hold | OnMissing::Publish => None,
+        }
+    }
+}
+
 impl From<&TenantSettings> for Tenant {
     fn from(settings: &TenantSettings) -> Self {
         Self {
@@ -132,8 +143,10 @@ impl From<&TenantSettings> for Tenant {
                 domain: settings.domain.clone(),
                 payment_window: TimeDelta::from_std(settings.payments.window)
                     .unwrap_or(TimeDelta::MAX),
+                service_decides: settings.online_detection == OnlineDetection::Service,
             },
             on_enrichment_failure: settings.on_enrichment_failure,
+            on_missing: settings.mapping.on_missing,
         }
     }
 }

@@ -1,28 +1,26 @@
 //! `docplanner-worker explain`
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod identifiers;
+mod order;
 
-use anyhow::Context;
+use std::{path::PathBuf, sync::Arc};
+
 use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Common, Failure, Output, block_on, pretty};
+use self::{identifiers::Identifiers, order::Order};
+use super::{Common, Failure, Output, block_on, pretty, read_file};
 use crate::{
     app, clock,
     config::Settings,
-    database::connect_pool,
     delivery::Reason,
     docplanner::Addresses,
-    event::Event,
-    inbox::{self, Preview, Request},
+    event::{Event, Modality},
+    inbox::Request,
     metrics::Metrics,
     normalize::{AddressFacts, normalize},
-    notification::{DecodeError, Fact, Notification, Position},
+    notification::{DecodeError, Fact, Notification},
     retry::chain,
     route::{default_queue, routing_key},
     tenants::{Tenant, Tenants},
@@ -61,6 +59,8 @@ struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<Order>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    mapping: Option<Identifiers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<Route>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event>,
@@ -81,15 +81,6 @@ struct Flags {
     error: Option<String>,
 }
 
-/// Its place among the events of its booking, if it were delivered now.
-#[derive(Serialize)]
-struct Order {
-    partition_key: String,
-    sequence: u32,
-    seen: Option<&'static str>,
-    error: Option<String>,
-}
-
 #[derive(Serialize)]
 struct Route {
     rule: &'static str,
@@ -97,25 +88,23 @@ struct Route {
     queue: &'static str,
 }
 
+/// Everything that is not in the notification.
+struct LookedUp {
+    facts: AddressFacts,
+    flags: Flags,
+    order: Order,
+    mapping: Identifiers,
+}
+
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     let settings = arguments.common.settings()?;
-    let body = read(&arguments.file)?;
+    let body = read_file(&arguments.file)?;
     let explanation = block_on(explain(&settings, arguments.tenant.as_deref(), &body))??;
     match arguments.output {
         Output::Text => explanation.print()?,
         Output::Json => println!("{}", pretty(&explanation)?),
     }
     if explanation.dead_letter.is_none() { Ok(()) } else { Err(Failure::Told) }
-}
-
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin().read_to_end(&mut body).context("standard input")?;
-    } else {
-        body = std::fs::read(file).with_context(|| file.display().to_string())?;
-    }
-    Ok(body)
 }
 
 async fn explain(
@@ -157,39 +146,13 @@ async fn explain(
     let looked_up = addresses.facts(&tenant.profile.id, &notification.place).await;
     let flags_error = looked_up.as_ref().err().map(|error| chain(error));
     let facts = looked_up.unwrap_or_default();
-    let request = request(&notification, &tenant);
-    let order = order(settings, &request).await;
-    Ok(Explanation::of(&notification, &tenant, &request, order, &facts, flags_error))
-}
-
-fn request(notification: &Notification, tenant: &Tenant) -> Request {
-    let key = notification.key(&tenant.profile.id);
-    Request {
-        content: notification.content(),
-        chain: notification.chain(&tenant.profile.id, &key),
-        told_at: notification.created_at,
-        retried_at: None,
-        key,
-    }
-}
-
-/// Without the database, as if nothing had been delivered before.
-async fn order(settings: &Settings, request: &Request) -> Order {
-    let preview = async {
-        let client = connect_pool(&settings.database)?.get().await?;
-        anyhow::Ok(inbox::preview(&client, request).await?)
-    };
-    match preview.await {
-        Ok(Preview { position: Position { partition_key, sequence }, seen }) => {
-            Order { partition_key, sequence, seen: Some(seen.as_str()), error: None }
-        }
-        Err(error) => Order {
-            partition_key: request.chain.partition_key.clone(),
-            sequence: 1,
-            seen: None,
-            error: Some(format!("{error:#}")),
-        },
-    }
+    let now = clock::system();
+    let flags = Flags::new(&facts, flags_error, now);
+    let request = order::request(&notification, &tenant);
+    let order = Order::look_up(settings, &request).await;
+    let mapping = Identifiers::look_up(settings, &tenant.profile.id, &notification, now).await;
+    let looked_up = LookedUp { facts, flags, order, mapping };
+    Ok(Explanation::of(&notification, &tenant, &request, looked_up))
 }
 
 impl Explanation {
@@ -202,31 +165,26 @@ impl Explanation {
         notification: &Notification,
         tenant: &Tenant,
         request: &Request,
-        order: Order,
-        facts: &AddressFacts,
-        flags_error: Option<String>,
+        looked_up: LookedUp,
     ) -> Self {
-        let position =
-            Position { partition_key: order.partition_key.clone(), sequence: order.sequence };
-        let event = normalize(notification, &request.key, &position, facts, &tenant.profile);
-        let now = clock::system();
+        let LookedUp { facts, flags, order, mapping } = looked_up;
+        let (partner, profile) = (&mapping.partner_ids, &tenant.profile);
+        let event =
+            normalize(notification, &request.key, &order.position(), &facts, partner, profile);
+        let held = event.as_ref().and_then(|event| tenant.holds(&notification.fact, event));
+        let event = event.filter(|_| held.is_none());
         Self {
             kind: Some(notification.fact.kind().name()),
             tenant: Some(tenant.profile.id.clone()),
             idempotency_key: Some(request.key.to_string()),
-            flags: Some(Flags {
-                online_only: facts.online_only,
-                visit_payment: facts.visit_payment,
-                as_of: facts.as_of,
-                age_seconds: facts.as_of.map(|at| (now - at).num_seconds()),
-                error: flags_error,
+            dead_letter: held.map(|unmapped| DeadLetter {
+                reason: Reason::Unmapped.as_str(),
+                error: unmapped.to_string(),
             }),
+            route: event.as_ref().map(|event| Route::of(event, &facts)),
+            flags: Some(flags),
             order: Some(order),
-            route: event.as_ref().map(|event| Route {
-                rule: "default routing by the address's flags",
-                routing_key: routing_key(event, facts),
-                queue: default_queue(facts),
-            }),
+            mapping: Some(mapping),
             event,
             ..Self::default()
         }
@@ -246,6 +204,9 @@ impl Explanation {
         line("dead letter", dead.as_deref());
         line("flags", self.flags.as_ref().map(Flags::in_words).as_deref());
         line("order", self.order.as_ref().map(Order::in_words).as_deref());
+        for identifier in self.mapping.iter().flat_map(Identifiers::in_words) {
+            line("mapping", Some(&identifier));
+        }
         if let Some(route) = &self.route {
             line("route rule", Some(route.rule));
             line("routing key", Some(&route.routing_key));
@@ -258,14 +219,32 @@ impl Explanation {
     }
 }
 
-impl Order {
-    fn in_words(&self) -> String {
-        let told = self.seen.map(str::to_owned).or_else(|| self.error.clone());
-        format!("{} of {} ({})", self.sequence, self.partition_key, told.unwrap_or_default())
+impl Route {
+    fn of(event: &Event, facts: &AddressFacts) -> Self {
+        let by_address = event.data.modality == Modality::from(facts.online_only);
+        Self {
+            rule: if by_address {
+                "default routing by the address's flags"
+            } else {
+                "default routing by the service's mapping and the address's flags"
+            },
+            routing_key: routing_key(event, facts),
+            queue: default_queue(event, facts),
+        }
     }
 }
 
 impl Flags {
+    fn new(facts: &AddressFacts, error: Option<String>, now: DateTime<Utc>) -> Self {
+        Self {
+            online_only: facts.online_only,
+            visit_payment: facts.visit_payment,
+            as_of: facts.as_of,
+            age_seconds: facts.as_of.map(|at| (now - at).num_seconds()),
+            error,
+        }
+    }
+
     fn in_words(&self) -> String {
         let word = |flag: Option<bool>| flag.map_or("unknown".to_owned(), |flag| flag.to_string());
         let (online, payment) = (word(self.online_only), word(self.visit_payment));

@@ -25,9 +25,11 @@ fn event(name: &str, fields: &Value, facts: &AddressFacts, window: TimeDelta) ->
         id: TENANT.into(),
         domain: "znanylekarz.pl".into(),
         payment_window: window,
+        service_decides: false,
     };
     let position = Position { partition_key: "77".into(), sequence: 12 };
-    let event = normalize(&notification, &notification.key(TENANT), &position, facts, &tenant);
+    let (key, partner) = (notification.key(TENANT), PartnerIds::default());
+    let event = normalize(&notification, &key, &position, facts, &partner, &tenant);
     serde_json::to_value(event.unwrap()).unwrap()
 }
 

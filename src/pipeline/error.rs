@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    broker::PublishError, delivery::Reason, docplanner::ApiError, notification::DecodeError,
-    retry::Prospect, tenants::UnknownTenant,
+    broker::PublishError, delivery::Reason, docplanner::ApiError, normalize::Unmapped,
+    notification::DecodeError, retry::Prospect, tenants::UnknownTenant,
 };
 
 /// What stopped a delivery. No text holds personal data: it becomes header `x-error` and a log line.
@@ -39,6 +39,9 @@ pub enum Error {
     /// The address's flags could not be had.
     #[error("cannot look up the address")]
     Lookup(#[source] ApiError),
+    /// The tenant wants no event that names what the partner does not know.
+    #[error(transparent)]
+    Unmapped(#[from] Unmapped),
     /// The broker did not take the event.
     #[error("cannot publish the event")]
     Publish(#[from] PublishError),
@@ -62,6 +65,7 @@ impl From<&Error> for Prospect {
             Error::Decode(DecodeError::Invalid { .. }) => Prospect::Never(Reason::Invalid),
             Error::UnknownTenant(_) => Prospect::Never(Reason::UnknownTenant),
             Error::Conflict => Prospect::Never(Reason::Conflict),
+            Error::Unmapped(_) => Prospect::Never(Reason::Unmapped),
             Error::Panicked => Prospect::Never(Reason::Poison),
             // Waiting is not failing.
             Error::Behind { back_in } => Prospect::Behind(back_in.unwrap_or_default()),

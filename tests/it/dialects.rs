@@ -7,7 +7,7 @@ mod nonsense;
 mod rewrite;
 
 use docplanner_worker::{
-    normalize::{AddressFacts, TenantProfile, normalize},
+    normalize::{AddressFacts, PartnerIds, TenantProfile, normalize},
     notification::{Kind, Notification, Position},
 };
 use proptest::prelude::*;
@@ -113,11 +113,12 @@ fn event_text(notification: &Notification) -> String {
         id: "acme".into(),
         domain: "znanylekarz.pl".into(),
         payment_window: chrono::TimeDelta::minutes(90),
+        service_decides: false,
     };
     let key = notification.key("acme");
     let position = Position { partition_key: "1".into(), sequence: 1 };
-    let facts = AddressFacts::default();
-    let event = normalize(notification, &key, &position, &facts, &tenant).unwrap();
+    let (facts, partner) = (AddressFacts::default(), PartnerIds::default());
+    let event = normalize(notification, &key, &position, &facts, &partner, &tenant).unwrap();
     serde_json::to_string(&event).unwrap()
 }
 

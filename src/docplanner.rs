@@ -13,7 +13,12 @@ pub use self::{
     cache::CachedAddresses,
     client::{ApiClient, ApiSettings},
 };
-use crate::{delivery::Reason, normalize::AddressFacts, notification::Place, retry::Prospect};
+use crate::{
+    delivery::Reason,
+    normalize::AddressFacts,
+    notification::{Booking, PaymentStatus, Place, Visit},
+    retry::Prospect,
+};
 
 /// The source of address facts.
 pub trait Addresses: Send + Sync {
@@ -28,6 +33,37 @@ pub trait Addresses: Send + Sync {
     /// Something about the address has changed: ask again before the next use. What was known
     /// is kept for when nobody answers.
     fn expire(&self, tenant: &str, address_id: &str);
+}
+
+/// A booking as the API has it now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiBooking {
+    /// As a notification would tell it.
+    pub booking: Booking,
+    /// The status of its payment, where the API tells one.
+    pub payment_status: Option<PaymentStatus>,
+    /// Where it was found in the end.
+    pub visit: Visit,
+}
+
+/// How long somebody waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// One request, for as long at most: somebody waits who can do without the answer.
+    Once(Duration),
+    /// A few tries, as for an address.
+    Usual,
+}
+
+/// The source of bookings.
+pub trait Bookings: Send + Sync {
+    /// The booking as the API has it now.
+    fn booking(
+        &self,
+        tenant: &str,
+        visit: &Visit,
+        patience: Patience,
+    ) -> impl Future<Output = Result<ApiBooking, ApiError>> + Send;
 }
 
 /// Why the API could not tell. No variant carries a body or a credential.

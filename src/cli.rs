@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod mapping;
 mod migrate;
 mod run;
 mod topology;
@@ -34,6 +35,11 @@ enum Command {
     Topology {
         #[command(subcommand)]
         action: topology::Action,
+    },
+    /// What exists at Docplanner beside the partner's own identifiers.
+    Mapping {
+        #[command(subcommand)]
+        action: mapping::Action,
     },
     /// Tell what a notification would become; publishes nothing, writes nothing.
     Explain(explain::Arguments),
@@ -84,6 +90,7 @@ impl Cli {
             Command::Migrate(common) => migrate::execute(&common),
             Command::Check(arguments) => check::execute(&arguments),
             Command::Topology { action } => topology::execute(&action),
+            Command::Mapping { action } => mapping::execute(&action),
             Command::Explain(arguments) => explain::execute(&arguments),
         };
         match result {

@@ -21,6 +21,7 @@ pub mod pipeline;
 
 // The outside systems: x.rs is the contract, x/ the real thing.
 pub mod broker;
+pub mod catalog;
 pub mod database;
 pub mod docplanner;
 pub mod inbox;

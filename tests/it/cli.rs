@@ -13,19 +13,21 @@ use crate::support::{
     worker::{Ran, run, run_with},
 };
 
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 8] = [
     &["run"],
     &["migrate"],
     &["check"],
     &["topology", "declare"],
     &["topology", "export"],
+    &["mapping", "sync", "--tenant", "acme"],
+    &["mapping", "report"],
     &["explain", "-"],
 ];
 
 #[tokio::test]
 async fn help_tells_what_each_command_does_and_takes() {
     let mut help = Vec::new();
-    for command in [&[][..], &["topology"]].iter().chain(&COMMANDS) {
+    for command in [&[][..], &["topology"], &["mapping"]].iter().chain(&COMMANDS) {
         let words = command.iter().copied().filter(|word| *word != "-").chain(["--help"]);
         let words: Vec<&str> = words.collect();
         let ran = run(&words, "").await;
@@ -46,11 +48,13 @@ async fn the_version_is_told() {
 
 #[tokio::test]
 async fn wrong_usage_exits_with_2_and_tells_on_stderr() {
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 10] = [
         &[],
         &["walk"],
         &["topology"],
         &["topology", "destroy"],
+        &["mapping", "sync"],
+        &["mapping", "report", "--output", "text"],
         &["explain"],
         &["run", "--walk"],
         &["check", "--output", "xml"],
@@ -88,10 +92,12 @@ async fn a_command_that_fails_while_working_exits_with_1() {
     story.settings.database_url = format!("postgres://worker@{nobody}/worker");
     let config = story.config_file();
     let in_use = taken.local_addr().unwrap().to_string();
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["run"], "error: "),
         (&["migrate"], "error: cannot connect to the database"),
         (&["topology", "declare"], "error: "),
+        (&["mapping", "sync", "--tenant", "acme"], "error: cannot connect to the database"),
+        (&["mapping", "report"], "error: cannot connect to the database"),
         (&["explain", "/nonexistent/notification.json"], "error: /nonexistent/notification.json"),
     ];
     for (command, error) in cases {

@@ -1,0 +1,34 @@
+//! `docplanner-worker mapping sync|report`
+
+mod progress;
+mod report;
+mod sync;
+
+use clap::Subcommand;
+
+use super::Failure;
+use crate::config::{Settings, TenantSettings};
+
+/// What to do with the mapping.
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// Ask a tenant's API for everything that exists, and store it; goes on where it was interrupted.
+    Sync(sync::Arguments),
+    /// Tell what is mapped and what is to do; exits with 1 when something is not mapped.
+    Report(report::Arguments),
+}
+
+pub(super) fn execute(action: &Action) -> Result<(), Failure> {
+    match action {
+        Action::Sync(arguments) => sync::execute(arguments),
+        Action::Report(arguments) => report::execute(arguments),
+    }
+}
+
+/// The tenant of this id.
+fn tenant<'s>(settings: &'s Settings, id: &str) -> Result<&'s TenantSettings, Failure> {
+    settings.tenants.iter().find(|tenant| tenant.id == id).ok_or_else(|| {
+        let known: Vec<_> = settings.tenants.iter().map(|tenant| tenant.id.as_str()).collect();
+        Failure::Usage(format!("no tenant {id} in the settings; there are: {}", known.join(", ")))
+    })
+}

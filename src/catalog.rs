@@ -21,7 +21,7 @@ pub use self::{
         Subject, report,
     },
     store::{Counts, Store, StoreError},
-    walk::{BURST, Plan, RESUME_FOR, Refusal, Summary, WalkError, walk},
+    walk::{Entry, Plan, Refusal, Summary, WalkError, walk},
 };
 use crate::docplanner::{DictionaryEntry, ListedAddress, ListedDoctor, ListedService};
 

@@ -7,90 +7,56 @@
 
 use crate::docplanner::DictionaryEntry;
 
-/// What happens at a distance. Accents are left out here, see [`plain`].
+/// What happens at a distance: everywhere, then in Polish, Spanish and Portuguese, Italian, Turkish,
+/// Czech. In all lists accents are left out, see [`plain`].
 const ONLINE: &[&str] = &[
-    "online",
-    "video",
-    "remote",
-    "virtual", // everywhere
-    "zdalna",
-    "zdalnie", // Polish
-    "linea",
-    "distancia",
-    "virtuales", // Spanish
-    "distanza",  // Italian
-    "goruntulu",
-    "uzaktan", // Turkish
-    "dalku",
-    "distancni", // Czech
+    "online video remote virtual",
+    "zdalna zdalnie",
+    "linea distancia virtuales",
+    "distanza",
+    "goruntulu uzaktan",
+    "dalku distancni",
 ];
 
-/// What a consultation is called.
+/// What a consultation is called: in English, then as above, and in German.
 const CONSULTATION: &[&str] = &[
     "consultation",
-    "konsultacja",
-    "porada",
-    "wizyta",
-    "consulta",
-    "consultas",
-    "visita",
-    "atendimento",
-    "consulenza",
-    "consulto",
-    "gorusme",
-    "muayene",
-    "danisma",
+    "konsultacja porada wizyta",
+    "consulta consultas visita atendimento",
+    "consulenza consulto visita",
+    "gorusme muayene danisma",
     "konzultace",
-    "sprechstunde",
-    "konsultation",
-    "beratung",
+    "konsultation sprechstunde beratung",
 ];
 
 /// Both in one word.
 const ONLINE_CONSULTATION: &[&str] = &[
     "teleconsultation",
-    "telekonsultacja",
-    "teleporada",
-    "telewizyta",
-    "wideokonsultacja",
-    "ewizyta",
-    "ekonsultacja",
-    "teleconsulta",
-    "telemedicina",
-    "videoconsulta",
-    "videollamada",
-    "teleconsulto",
-    "televisita",
-    "videoconsulto",
-    "videovisita",
-    "videoconsulenza",
-    "telekonzultace",
-    "videokonzultace",
-    "videosprechstunde",
-    "onlinesprechstunde",
-    "telekonsultation",
-    "onlinekonsultation",
-    "videokonsultation",
+    "telekonsultacja teleporada telewizyta wideokonsultacja ewizyta ekonsultacja",
+    "teleconsulta telemedicina videoconsulta videollamada",
+    "teleconsulto televisita videoconsulto videovisita videoconsulenza",
+    "telekonzultace videokonzultace",
+    "telekonsultation onlinekonsultation videokonsultation onlinesprechstunde videosprechstunde",
 ];
 
 /// Words that add nothing.
-const FILLERS: &[&str] =
-    &["a", "en", "em", "na", "ile", "przez", "per", "por", "via", "de", "la", "medica", "lekarska"];
+const FILLERS: &[&str] = &["a en em na ile przez per por via de la medica lekarska"];
 
-/// The ids of the entries that mean an online consultation: one, mostly.
+/// The entries that mean an online consultation: one, mostly.
 pub(super) fn online_consultations(dictionary: &[DictionaryEntry]) -> Vec<&DictionaryEntry> {
     dictionary.iter().filter(|entry| is_online_consultation(&entry.name)).collect()
 }
 
 fn is_online_consultation(name: &str) -> bool {
     let name: String = name.chars().flat_map(char::to_lowercase).filter_map(plain).collect();
-    let words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).collect();
-    let words = words.into_iter().filter(|word| !word.is_empty() && !FILLERS.contains(word));
     let (mut is_online, mut is_consultation) = (false, false);
-    for word in words {
-        let both = ONLINE_CONSULTATION.contains(&word);
+    for word in name.split(|letter: char| !letter.is_alphanumeric()) {
+        if word.is_empty() || is_one_of(FILLERS, word) {
+            continue;
+        }
+        let both = is_one_of(ONLINE_CONSULTATION, word);
         let (online, consultation) =
-            (both || ONLINE.contains(&word), both || CONSULTATION.contains(&word));
+            (both || is_one_of(ONLINE, word), both || is_one_of(CONSULTATION, word));
         if !online && !consultation {
             return false;
         }
@@ -100,6 +66,10 @@ fn is_online_consultation(name: &str) -> bool {
     is_online && is_consultation
 }
 
+fn is_one_of(list: &[&str], word: &str) -> bool {
+    list.iter().any(|words| words.split(' ').any(|listed| listed == word))
+}
+
 /// A lower-case letter without its accent; hyphens are left out (`on-line`, `e-wizyta`), and so is
 /// the dot that lower-casing a Turkish `İ` leaves behind.
 fn plain(letter: char) -> Option<char> {
@@ -107,6 +77,7 @@ fn plain(letter: char) -> Option<char> {
         '-' | '‐' | '‑' | '\u{307}' => return None,
         'á' | 'à' | 'â' | 'ã' | 'ä' | 'ą' => 'a',
         'ç' | 'ć' | 'č' => 'c',
+        'ğ' => 'g',
         'é' | 'è' | 'ê' | 'ě' | 'ę' => 'e',
         'í' | 'ì' | 'ı' | 'î' => 'i',
         'ł' => 'l',
@@ -116,13 +87,7 @@ fn plain(letter: char) -> Option<char> {
         'ş' | 'ś' | 'š' => 's',
         'ú' | 'ù' | 'ü' | 'ů' => 'u',
         'ý' => 'y',
-        'ź' | 'ż' | 'ž' | 'ğ' => {
-            if letter == 'ğ' {
-                'g'
-            } else {
-                'z'
-            }
-        }
+        'ź' | 'ż' | 'ž' => 'z',
         other => other,
     })
 }

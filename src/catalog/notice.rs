@@ -91,7 +91,7 @@ impl fmt::Display for Notice<'_> {
         match self {
             Notice::GoesOn { since, done } => write!(
                 f,
-                "goes on with the walk that began {}: {done} lists are read already \
+                "goes on with the walk that began {}: {done} of its lists are read already \
                  (--restart begins anew)",
                 time(since)
             ),

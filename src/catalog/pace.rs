@@ -11,7 +11,7 @@ use crate::docplanner::Quota;
 ///
 /// Docplanner's firewall blocks an address that sends more than 500 requests within five minutes,
 /// and the workers may be behind the same one. This many and one a second are 400.
-pub const BURST: u32 = 100;
+const BURST: u32 = 100;
 
 /// The share of a rate limit that is left to the running workers: one part in this many. They ask
 /// once for an address in a flags' time to live; of the usual 8,000 requests an hour, a quarter is

@@ -1,23 +1,22 @@
 //! The walk: one list after the other, a few at a time, within the tenant's quota.
 
+mod outcome;
+mod save;
 mod setback;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-pub use self::setback::Refusal;
+pub use self::outcome::{Entry, Refusal, Summary, WalkError};
 use self::setback::{Next, Setbacks};
-pub use super::pace::BURST;
 use super::{
-    Found, Notice, Step, Store, StoreError, Watch, WhyWait,
-    dictionary::online_consultations,
+    Found, Notice, Step, Store, Watch, WhyWait,
     pace::{Pace, reserved},
-    store::{Begun, Counts, How},
+    store::{Begun, How},
 };
 use crate::{
     clock::Clock,
@@ -30,7 +29,7 @@ const IN_FLIGHT: usize = 4;
 
 /// An interrupted walk is gone on with for so long. Longer, and the catalog would be put together
 /// from different days; shorter, and a large tenant's walk, which takes hours, would begin anew.
-pub const RESUME_FOR: TimeDelta = TimeDelta::hours(24);
+const RESUME_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// How to walk.
 #[derive(Debug, Clone)]
@@ -41,87 +40,12 @@ pub struct Plan {
     pub facilities: Vec<String>,
     /// Not where an interrupted walk was, but anew.
     pub restart: bool,
-    /// Requests a minute, after the first [`BURST`].
+    /// Requests a minute, after a first burst.
     pub per_minute: u32,
     /// How long a question is asked again that the API does not answer.
     pub patience: Duration,
     /// The time.
     pub clock: Clock,
-}
-
-/// A walk at its end.
-#[derive(Debug, Clone, Serialize)]
-pub struct Summary {
-    /// Whose.
-    pub tenant: String,
-    /// When it began; earlier than this run if it went on with an interrupted one.
-    pub started_at: DateTime<Utc>,
-    /// When it ended.
-    pub completed_at: DateTime<Utc>,
-    /// Whether it went on with an interrupted walk.
-    pub resumed: bool,
-    /// Lists read in this run.
-    pub lists_read: usize,
-    /// Facilities.
-    pub facilities: Counts,
-    /// Doctors, at each facility.
-    pub doctors: Counts,
-    /// Addresses.
-    pub addresses: Counts,
-    /// Services at the addresses.
-    pub services: Counts,
-    /// The dictionary's entries that were taken for the online consultation, if it was read in this
-    /// run.
-    pub online_consultation: Vec<Entry>,
-    /// What the API refused to list in this run, and so was left out.
-    pub refused: Vec<Refusal>,
-}
-
-/// An entry of the dictionary of services.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Entry {
-    /// Docplanner's id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// Why a walk did not reach its end. What it has read is kept.
-#[derive(Debug, thiserror::Error)]
-pub enum WalkError {
-    /// Somebody else walks.
-    #[error("another `mapping sync` of this tenant is under way")]
-    Busy,
-    /// A signal.
-    #[error("interrupted; the same command goes on from here")]
-    Interrupted,
-    /// The API shows nothing to walk. Taken for true, it would make everything look deleted.
-    #[error("the API shows none of the tenant's facilities; nothing is changed")]
-    NoFacilities,
-    /// The API does not answer, or not us.
-    #[error("{step}: {error}; what is read is kept, and the same command goes on from here")]
-    Api {
-        /// What was asked for.
-        step: Step,
-        /// The last answer.
-        error: ApiError,
-    },
-    /// The API answers, but not every question.
-    #[error(
-        "{count} lists could not be read, the last of them {step}: {error}; what is read is kept, and the \
-         same command goes on from here"
-    )]
-    Unread {
-        /// How many.
-        count: usize,
-        /// One of them.
-        step: Step,
-        /// The last answer to it.
-        error: ApiError,
-    },
-    /// The database does not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// Walks to the end, or until `stop`.
@@ -166,7 +90,9 @@ pub async fn walk(
     walk.run(stop).await?;
     match walk.unread.pop() {
         None => walk.complete().await,
-        Some((step, error)) => Err(WalkError::Unread { count: walk.unread.len() + 1, step, error }),
+        Some((last, error)) => {
+            Err(WalkError::Unread { count: walk.unread.len() + 1, step: last, error })
+        }
     }
 }
 
@@ -295,82 +221,6 @@ impl Walk<'_> {
             }
             Next::GiveUp => Err(WalkError::Api { step: question.step, error }),
         }
-    }
-
-    async fn save(&mut self, step: Step, found: Found) -> Result<(), WalkError> {
-        let found = match found {
-            Found::Facilities(shown) => Found::Facilities(self.wanted(shown)?),
-            found => found,
-        };
-        let now = (self.plan.clock)();
-        self.store.save(&self.plan.tenant, self.begun.walk, now, &step, &found).await?;
-        self.done += 1;
-        match (step, found) {
-            (_, Found::Dictionary(entries)) => self.note_dictionary(&entries),
-            (_, Found::Facilities(facilities)) => {
-                self.push(facilities.into_iter().map(|facility| Step::Doctors { facility }));
-            }
-            (Step::Doctors { facility }, Found::Doctors(doctors)) => {
-                for doctor in doctors {
-                    let (facility, id) = (facility.clone(), doctor.id);
-                    match doctor.addresses {
-                        Some(addresses) => {
-                            self.done += 1;
-                            self.push_services(&facility, &id, addresses);
-                        }
-                        None => self.push([Step::Addresses { facility, doctor: id }]),
-                    }
-                }
-            }
-            (Step::Addresses { facility, doctor }, Found::Addresses(addresses)) => {
-                self.push_services(&facility, &doctor, addresses);
-            }
-            (_, Found::Doctors(_) | Found::Addresses(_) | Found::Services(_)) => {}
-        }
-        Ok(())
-    }
-
-    /// The facilities to walk: those of the settings, if they name any.
-    fn wanted(&mut self, shown: Vec<String>) -> Result<Vec<String>, WalkError> {
-        let shown: BTreeSet<String> = shown.into_iter().collect();
-        let named = &self.plan.facilities;
-        for facility in named.iter().filter(|facility| !shown.contains(*facility)) {
-            self.watch.tell(&Notice::FacilityNotShown { facility });
-        }
-        let wanted = shown.into_iter().filter(|id| named.is_empty() || named.contains(id));
-        let wanted: Vec<String> = wanted.collect();
-        if wanted.is_empty() { Err(WalkError::NoFacilities) } else { Ok(wanted) }
-    }
-
-    fn note_dictionary(&mut self, entries: &[crate::docplanner::DictionaryEntry]) {
-        let found = online_consultations(entries);
-        if found.is_empty() {
-            self.watch.tell(&Notice::NoOnlineConsultation);
-        }
-        self.online_consultation = found
-            .into_iter()
-            .map(|entry| Entry { id: entry.id.clone(), name: entry.name.clone() })
-            .collect();
-    }
-
-    fn push(&mut self, steps: impl IntoIterator<Item = Step>) {
-        self.left.extend(steps.into_iter().map(Question::new));
-    }
-
-    fn push_services(
-        &mut self,
-        facility: &str,
-        doctor: &str,
-        addresses: Vec<crate::docplanner::ListedAddress>,
-    ) {
-        if addresses.is_empty() {
-            self.watch.tell(&Notice::NoAddresses { facility, doctor });
-        }
-        self.push(addresses.into_iter().map(|address| Step::Services {
-            facility: facility.to_owned(),
-            doctor: doctor.to_owned(),
-            address: address.id,
-        }));
     }
 
     async fn leave_out(&mut self, step: Step, status: u16) -> Result<(), WalkError> {

@@ -28,7 +28,9 @@ const COMMANDS: [&[&str]; 8] = [
 async fn help_tells_what_each_command_does_and_takes() {
     let mut help = Vec::new();
     for command in [&[][..], &["topology"], &["mapping"]].iter().chain(&COMMANDS) {
-        let words = command.iter().copied().filter(|word| *word != "-").chain(["--help"]);
+        let words = command.iter().copied();
+        let words =
+            words.filter(|word| !["-", "--tenant", "acme"].contains(word)).chain(["--help"]);
         let words: Vec<&str> = words.collect();
         let ran = run(&words, "").await;
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{words:?}");

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
@@ -20,21 +19,6 @@ const FIREWALL_PAUSES: u32 = 3;
 
 /// Where the API limits us and does not say for how long.
 const UNTOLD_LIMIT_PAUSE: Duration = Duration::from_mins(1);
-
-/// A list that the API refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Refusal {
-    /// Which one.
-    pub list: String,
-    /// 403 or 404.
-    pub status: u16,
-}
-
-impl Refusal {
-    pub(super) fn new(step: &Step, status: u16) -> Self {
-        Self { list: step.to_string(), status }
-    }
-}
 
 /// What comes after an answer that was none.
 #[derive(Debug, PartialEq)]

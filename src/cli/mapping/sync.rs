@@ -79,7 +79,7 @@ fn print_text(summary: &Summary) {
     let Summary { tenant, started_at, completed_at, lists_read, .. } = summary;
     let took = duration(*completed_at - *started_at);
     let of = if summary.resumed { ", goes on with an interrupted one" } else { "" };
-    println!("tenant {tenant}: walked in {took}{of}; {lists_read} lists read");
+    println!("tenant {tenant}: walked in {took}{of}; lists read: {lists_read}");
     line("facilities", summary.facilities);
     line("doctors", summary.doctors);
     line("addresses", summary.addresses);

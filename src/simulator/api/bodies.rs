@@ -43,9 +43,10 @@ impl Writer<'_> {
             let one = json!({ "license_number": format!("7{:0>6}", doctor.id) });
             body["license_numbers"] = items([one].into_iter());
         }
-        let with_addresses = match is_single {
-            true => self.asked.has("doctor.addresses"),
-            false => self.asked.has_any(&self.dialect.doctor_addresses),
+        let with_addresses = if is_single {
+            self.asked.has("doctor.addresses")
+        } else {
+            self.asked.has_any(&self.dialect.doctor_addresses)
         };
         if with_addresses {
             let addresses = self.world.addresses_of(&doctor.id);

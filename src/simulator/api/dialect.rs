@@ -112,9 +112,8 @@ impl Dialect {
             Operation::GetFacility => (&["facility.doctors"], [&[], &[]]),
             Operation::GetDoctors if self.doctor_addresses.contains(&scope) => return true,
             Operation::GetDoctors if self.doctor_addresses.is_empty() => (DOCTOR, [&[], &[]]),
-            Operation::GetDoctors => (DOCTOR, flags),
             Operation::GetDoctor if scope == "doctor.addresses" => return true,
-            Operation::GetDoctor => (DOCTOR, flags),
+            Operation::GetDoctors | Operation::GetDoctor => (DOCTOR, flags),
             Operation::GetAddresses | Operation::GetAddress => (ADDRESS, flags),
             Operation::GetServices => (&["services.only_diagnostics"], [&[], &[]]),
             Operation::GetAddressServices | Operation::GetAddressService => {

@@ -53,9 +53,9 @@ async fn a_walk_that_was_interrupted_or_killed_goes_on_and_asks_nothing_twice() 
         let second = sync(&story).await;
 
         assert_good(&second);
-        let told = format!("{} lists are read already", LISTS - 1);
+        let told = format!("{} of its lists are read already", LISTS - 1);
         assert!(second.stderr.contains(&told), "{}", second.stderr);
-        assert!(second.stdout.contains("goes on with an interrupted one; 1 lists read"));
+        assert!(second.stdout.contains("goes on with an interrupted one; lists read: 1\n"));
         assert_eq!(asked(&story, MISSING), 2, "{signal}");
         assert_nothing_is_asked_twice(&story);
         assert_eq!(stored(&story).await, complete_catalog().await);
@@ -105,7 +105,7 @@ async fn a_list_that_alone_is_not_answered_does_not_stop_the_others() {
     assert_eq!((first.code, first.stdout.as_str()), (1, ""));
     let told = "acme: services of address 345: the API answered with status 500; set aside";
     assert!(first.stderr.contains(told), "{}", first.stderr);
-    assert!(first.stderr.contains("1 lists could not be read"), "{}", first.stderr);
+    assert!(first.stderr.contains("1 of the lists could not be read"), "{}", first.stderr);
     let read = story.sql("SELECT count(*) FROM catalog_addresses WHERE listed = 2").await;
     assert_eq!(read, "3");
     assert!(stored(&story).await.contains("445566"), "not gone before a complete walk");
@@ -113,7 +113,7 @@ async fn a_list_that_alone_is_not_answered_does_not_stop_the_others() {
     story.docplanner.clear_faults();
     let second = sync(&story).await;
     assert_good(&second);
-    assert!(second.stdout.contains("; 1 lists read"), "{}", second.stdout);
+    assert!(second.stdout.contains("; lists read: 1\n"), "{}", second.stdout);
     assert!(!stored(&story).await.contains("445566"));
 }
 

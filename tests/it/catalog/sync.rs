@@ -19,7 +19,7 @@ async fn a_walk_stores_what_exists_and_tells_how_much() {
     assert_golden("catalog/stored.txt", &format!("{}\n", stored(&story).await));
     let (first, rest) = ran.stdout.split_once('\n').unwrap();
     assert!(first.starts_with("tenant acme: walked in "), "{first}");
-    assert!(first.ends_with(&format!("; {LISTS} lists read")), "{first}");
+    assert!(first.ends_with(&format!("; lists read: {LISTS}")), "{first}");
     assert_golden("catalog/summary.txt", rest);
     assert_eq!(ran.stderr, "acme: doctor 13 has no address at facility 139878\n");
 }

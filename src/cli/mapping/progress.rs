@@ -12,6 +12,9 @@ use crate::catalog::{Notice, Watch};
 /// Between two lines where there is no terminal. A large walk takes hours.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
+/// Between two looks at the clock on a terminal.
+const TICK: Duration = Duration::from_secs(1);
+
 /// What is left grows while the walk finds out what there is, so a share of it means little before
 /// the end; both numbers are told.
 const BAR: &str = "{prefix} {wide_bar} {pos} of {len} lists known so far, {elapsed}";
@@ -31,6 +34,8 @@ impl Progress {
     pub(super) fn new(tenant: &str) -> Self {
         let way = if stderr().is_terminal() {
             let bar = ProgressBar::new(0).with_prefix(tenant.to_owned());
+            // A walk that waits for its quota should not look dead.
+            bar.enable_steady_tick(TICK);
             let style = ProgressStyle::with_template(BAR);
             Way::Bar(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
         } else {

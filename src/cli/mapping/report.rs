@@ -3,6 +3,9 @@
 mod csv;
 mod table;
 
+use std::io::{ErrorKind, Write, stdout};
+
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -54,12 +57,23 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     };
     let reports = block_on(read(&settings, &tenants))??;
     let good = reports.iter().all(Report::is_good);
-    match arguments.output {
-        ReportOutput::Table => print!("{}", table::write(&reports)),
-        ReportOutput::Json => println!("{}", pretty(&Reports { good, tenants: reports })?),
-        ReportOutput::Csv => print!("{}", csv::write(&reports)?),
-    }
+    let text = match arguments.output {
+        ReportOutput::Table => table::write(&reports),
+        ReportOutput::Json => pretty(&Reports { good, tenants: reports })? + "\n",
+        ReportOutput::Csv => csv::write(&reports)?,
+    };
+    print(&text)?;
     if good { Ok(()) } else { Err(Failure::Told) }
+}
+
+/// A large tenant's report is long; who reads the first lines only (`| head`) is no failure.
+fn print(text: &str) -> anyhow::Result<()> {
+    match stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("standard output")
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 async fn read(settings: &Settings, tenants: &[&TenantSettings]) -> anyhow::Result<Vec<Report>> {

@@ -63,8 +63,8 @@ async fn a_walk_that_was_interrupted_or_killed_goes_on_and_asks_nothing_twice() 
 }
 
 /// `mapping sync` that does not wait long for an API that is away.
-async fn impatient_sync(story: &Story) -> Ran {
-    mapping(story, &["sync", "--tenant", "acme", "--patience", "1s"]).await
+async fn impatient_sync(story: &Story, patience: &str) -> Ran {
+    mapping(story, &["sync", "--tenant", "acme", "--patience", patience]).await
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn an_api_that_goes_down_ends_the_walk_and_its_return_goes_on() {
     story.docplanner.on_request("/doctors/12/addresses$", move |_| {
         docplanner.fault(Fault::status(503));
     });
-    let first = impatient_sync(&story).await;
+    let first = impatient_sync(&story, "1s").await;
     assert_eq!((first.code, first.stdout.as_str()), (1, ""));
     assert!(first.stderr.contains("the API answered with status 503"), "{}", first.stderr);
     assert!(first.stderr.contains("the same command goes on from here"), "{}", first.stderr);
@@ -100,7 +100,7 @@ async fn a_list_that_alone_is_not_answered_does_not_stop_the_others() {
     let late = Duration::from_millis(700);
     story.docplanner.fault(Fault::latency(late).on("/doctors/11/addresses$"));
 
-    let first = impatient_sync(&story).await;
+    let first = impatient_sync(&story, "3s").await;
 
     assert_eq!((first.code, first.stdout.as_str()), (1, ""));
     let told = "acme: services of address 345: the API answered with status 500; set aside";

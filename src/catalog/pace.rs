@@ -18,6 +18,9 @@ const BURST: u32 = 100;
 /// enough for 330 addresses that are booked at all the time.
 const RESERVE: u64 = 4;
 
+/// Ends of pauses that are no further apart are the same.
+const SAME_PAUSE: Duration = Duration::from_secs(5);
+
 /// Turns come at once up to [`BURST`], then at a steady rate, and not at all during a pause.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -50,11 +53,12 @@ impl Pace {
         self.next = self.next.max(earliest) + self.between;
     }
 
-    /// Nothing is sent before then. Whether that is news.
+    /// Nothing is sent before then. Whether that is news: the requests that were under way together
+    /// begin the same pause a little later each.
     pub(super) fn pause(&mut self, until: Instant, now: Instant) -> bool {
-        let is_news = !self.is_paused(now);
+        let known = self.pause.filter(|known| now < *known);
         self.pause = self.pause.max(Some(until));
-        is_news
+        known.is_none_or(|known| known + SAME_PAUSE < until)
     }
 
     pub(super) fn is_paused(&self, now: Instant) -> bool {
@@ -107,6 +111,8 @@ mod tests {
         assert_eq!(pace.turn(start), start + 10 * SECOND);
         assert!(!pace.is_paused(start + 10 * SECOND));
         assert!(pace.pause(start + 20 * SECOND, start + 10 * SECOND));
+        assert!(!pace.pause(start + 21 * SECOND, start + 10 * SECOND), "about the same");
+        assert!(pace.pause(start + 90 * SECOND, start + 10 * SECOND), "much longer");
     }
 
     #[test]

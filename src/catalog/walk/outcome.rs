@@ -58,7 +58,10 @@ pub enum WalkError {
     #[error("the API shows none of the tenant's facilities; nothing is changed")]
     NoFacilities,
     /// The API does not answer, or not us.
-    #[error("{step}: {error}; what is read is kept, and the same command goes on from here")]
+    #[error(
+        "{step}: {}; what is read is kept, and the same command goes on from here",
+        told(error)
+    )]
     Api {
         /// What was asked for.
         step: Step,
@@ -67,8 +70,9 @@ pub enum WalkError {
     },
     /// The API answers, but not every question.
     #[error(
-        "{count} of the lists could not be read, the last is {step}: {error}; what is read is kept, and the \
-         same command goes on from here"
+        "{count} of the lists could not be read, the last is {step}: {}; what is read is kept, and the same \
+         command goes on from here",
+        told(error)
     )]
     Unread {
         /// How many.
@@ -81,6 +85,14 @@ pub enum WalkError {
     /// The database does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// An error in words that fit a list.
+fn told(error: &ApiError) -> String {
+    match error {
+        ApiError::Unknown { status } => format!("the API answers {status}"),
+        other => other.to_string(),
+    }
 }
 
 /// A list that the API refused.

@@ -20,6 +20,9 @@ const FIREWALL_PAUSES: u32 = 3;
 /// Where the API limits us and does not say for how long.
 const UNTOLD_LIMIT_PAUSE: Duration = Duration::from_mins(1);
 
+/// An API that says "now" and still refuses is not asked in a circle.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// What comes after an answer that was none.
 #[derive(Debug, PartialEq)]
 pub(super) enum Next {
@@ -69,9 +72,9 @@ impl Setbacks {
         match error {
             ApiError::Unknown { status } if *step != Step::Facilities => Next::LeaveOut(*status),
             ApiError::RateLimited { wait } => {
-                again(wait.unwrap_or(UNTOLD_LIMIT_PAUSE), WhyWait::RateLimit)
+                again(wait.unwrap_or(UNTOLD_LIMIT_PAUSE).max(SHORTEST_PAUSE), WhyWait::RateLimit)
             }
-            ApiError::Paused { wait } => again(*wait, WhyWait::RateLimit),
+            ApiError::Paused { wait } => again((*wait).max(SHORTEST_PAUSE), WhyWait::RateLimit),
             ApiError::Firewall { .. } if is_paused => {
                 Next::AskAgain { wait: None, why: WhyWait::Firewall }
             }
@@ -141,6 +144,7 @@ mod tests {
             (ApiError::Unreachable("no connection"), &facilities, None, "asked again"),
             (ApiError::Unreadable, &services, Some(minutes(3)), "given up"),
             (ApiError::RateLimited { wait: None }, &services, None, "RateLimit 60s"),
+            (ApiError::RateLimited { wait: Some(minutes(0)) }, &services, None, "RateLimit 1s"),
             (ApiError::RateLimited { wait: Some(minutes(9)) }, &services, None, "RateLimit 540s"),
             (
                 ApiError::Paused { wait: minutes(50) },

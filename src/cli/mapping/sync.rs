@@ -69,10 +69,12 @@ async fn sync(
     let stop = Stop::default();
     let signals = tokio::spawn(stop.clone().on_signals());
     let mut progress = Progress::new(&plan.tenant);
-    let walked = catalog::walk(&api, &mut store, plan, &mut progress, &stop.soft).await;
+    let walking = catalog::walk(&api, &mut store, plan, &mut progress, &stop.soft);
+    // A second signal does not wait for a database that does not answer.
+    let walked = stop.hard.run_until_cancelled(walking).await;
     progress.end();
     signals.abort();
-    walked.map_err(|error: WalkError| error.into())
+    Ok(walked.unwrap_or(Err(WalkError::Interrupted))?)
 }
 
 fn print_text(summary: &Summary) {

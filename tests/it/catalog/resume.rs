@@ -139,8 +139,7 @@ async fn an_api_that_is_away_for_a_moment_is_asked_again() {
 async fn a_walk_begins_anew_when_asked_or_when_the_interrupted_one_is_old() {
     let story = story().await;
     story.docplanner.fault(Fault::status(503).on(MISSING));
-    let broken_off =
-        async || mapping(&story, &["sync", "--tenant", "acme", "--patience", "0s"]).await;
+    let broken_off = async || impatient_sync(&story, "0s").await;
     assert_eq!(broken_off().await.code, 1);
     story.sql("UPDATE catalog_walks SET started_at = started_at - interval '25 hours'").await;
     let old = broken_off().await;

@@ -179,6 +179,15 @@ async fn an_api_that_shows_nothing_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_api_that_refuses_the_facilities_ends_a_walk_at_once() {
+    let story = story().await;
+    story.docplanner.fault(Fault::status(403).on("/facilities$"));
+    let ran = sync(&story).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("error: facilities: the API answers 403; "), "{}", ran.stderr);
+}
+
+#[tokio::test]
 async fn wrong_credentials_end_a_walk_at_once() {
     let options = Options {
         world: world(),

@@ -4,14 +4,19 @@ mod answer;
 mod auth;
 mod cache;
 mod client;
+mod list_model;
+mod listing;
 mod model;
+mod scopes;
 mod single_flight;
 
 use std::time::Duration;
 
 pub use self::{
+    answer::Quota,
     cache::CachedAddresses,
     client::{ApiClient, ApiSettings},
+    listing::{DictionaryEntry, ListedAddress, ListedDoctor, ListedService},
 };
 use crate::{
     delivery::Reason,

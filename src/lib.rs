@@ -26,6 +26,7 @@ pub mod timers;
 
 // The outside systems: x.rs is the contract, x/ the real thing.
 pub mod broker;
+pub mod catalog;
 pub mod database;
 pub mod docplanner;
 pub mod inbox;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -14,9 +14,10 @@ use tracing::{info, warn};
 
 use super::{
     ApiError,
-    answer::{Answer, classify},
+    answer::{Answer, Quota, classify},
     auth::TokenSource,
     model,
+    scopes::Scopes,
 };
 use crate::{
     clock::Clock,
@@ -41,15 +42,14 @@ const LONGEST_PAUSE_IN_PROCESS: Duration = Duration::from_secs(2);
 /// would otherwise send one for each address at once.
 const REQUESTS_IN_FLIGHT: usize = 16;
 
-/// The `with=` scopes of an address, from the one that covers both dialects to none: the names of the
-/// current API, of the online-features guide, and what is left if neither payment scope is known.
-const SCOPES: [&str; 5] = [
-    "address.online_only,address.visit_payment,visit.payment",
-    "address.online_only,address.visit_payment",
-    "address.online_only,visit.payment",
-    "address.online_only",
-    "",
-];
+/// What is asked.
+pub(super) struct Question<'q> {
+    /// The word in metrics.
+    pub(super) operation: &'static str,
+    pub(super) url: &'q Url,
+    /// Where it is another than that of a lookup.
+    pub(super) timeout: Option<Duration>,
+}
 
 /// How to reach the API for one tenant.
 #[derive(Debug, Clone)]
@@ -71,10 +71,12 @@ pub struct ApiClient {
     base_url: Url,
     tokens: TokenSource,
     in_flight: Semaphore,
-    /// Which of [`SCOPES`] this API takes; it only ever grows.
-    dialect: AtomicUsize,
+    address_scopes: Scopes,
+    doctor_scopes: Scopes,
     /// The API told us to ask nothing before then.
     paused_until: Mutex<Option<Instant>>,
+    /// What the last answer said of the rate limit.
+    quota: Mutex<Option<Quota>>,
     /// The last request failed in a way that may pass.
     failing: AtomicBool,
     clock: Clock,
@@ -113,8 +115,10 @@ impl ApiClient {
             base_url: settings.base_url,
             tokens,
             in_flight: Semaphore::new(REQUESTS_IN_FLIGHT),
-            dialect: AtomicUsize::new(0),
+            address_scopes: Scopes::of_address(),
+            doctor_scopes: Scopes::of_doctors(),
             paused_until: Mutex::new(None),
+            quota: Mutex::new(None),
             failing: AtomicBool::new(false),
             clock,
             metrics,
@@ -132,22 +136,12 @@ impl ApiClient {
         doctor: &str,
         address: &str,
     ) -> Result<AddressFacts, ApiError> {
-        let path = [
-            "api",
-            "v3",
-            "integration",
-            "facilities",
-            facility,
-            "doctors",
-            doctor,
-            "addresses",
-            address,
-        ];
-        let url = endpoint(&self.base_url, &path);
+        let path = ["facilities", facility, "doctors", doctor, "addresses", address];
+        let url = self.resource(&path);
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         let mut tries = 1;
         loop {
-            let error = match self.address_in_any_dialect(&url, address).await {
+            let error = match self.address_once(&url, address).await {
                 Ok(facts) => return Ok(facts),
                 Err(error) => error,
             };
@@ -172,55 +166,71 @@ impl ApiClient {
         self.tokens.token().await.map(|_| ())
     }
 
-    async fn address_in_any_dialect(
+    /// What is left of the rate limit, if the API has told one whose time is not over.
+    #[must_use]
+    pub fn quota(&self) -> Option<Quota> {
+        let quota = self.quota.lock().ok().and_then(|quota| *quota);
+        quota.filter(|quota| Instant::now() < quota.resets_at)
+    }
+
+    pub(super) fn address_scopes(&self) -> &Scopes {
+        &self.address_scopes
+    }
+
+    pub(super) fn doctor_scopes(&self) -> &Scopes {
+        &self.doctor_scopes
+    }
+
+    /// The URL of a resource of the API.
+    pub(super) fn resource(&self, path: &[&str]) -> Url {
+        endpoint(&self.base_url, &[&["api", "v3", "integration"], path].concat())
+    }
+
+    async fn address_once(&self, url: &Url, address: &str) -> Result<AddressFacts, ApiError> {
+        let question = Question { operation: "address", url, timeout: None };
+        let answer = self.ask(&question, &self.address_scopes).await?;
+        let facts = model::address(&answer.body, address).ok_or(ApiError::Unreadable)?;
+        Ok(AddressFacts { as_of: Some((self.clock)()), ..facts })
+    }
+
+    /// Asks with as many of the scopes as this API takes.
+    pub(super) async fn ask(
         &self,
-        url: &Url,
-        address: &str,
-    ) -> Result<AddressFacts, ApiError> {
+        question: &Question<'_>,
+        scopes: &Scopes,
+    ) -> Result<Answer, ApiError> {
         loop {
-            let dialect = self.dialect.load(Ordering::Relaxed);
-            let mut url = url.clone();
-            if !SCOPES[dialect].is_empty() {
-                url.query_pairs_mut().append_pair("with", SCOPES[dialect]);
-            }
-            match self.get(&url).await {
-                Ok(answer) => {
-                    let facts =
-                        model::address(&answer.body, address).ok_or(ApiError::Unreadable)?;
-                    return Ok(AddressFacts { as_of: Some((self.clock)()), ..facts });
-                }
-                // A scope that this API does not know.
-                Err(ApiError::Refused { status: 400 }) if dialect + 1 < SCOPES.len() => {
-                    self.dialect.fetch_max(dialect + 1, Ordering::Relaxed);
-                }
-                Err(error) => return Err(error),
+            let way = scopes.way();
+            match self.get(question, &scopes.ask(way, question.url)).await {
+                Err(ApiError::Refused { status: 400 }) if scopes.is_refused(way) => {}
+                answered => return answered,
             }
         }
     }
 
     /// GET with a token, which is renewed once if it is refused.
-    async fn get(&self, url: &Url) -> Result<Answer, ApiError> {
+    async fn get(&self, question: &Question<'_>, url: &Url) -> Result<Answer, ApiError> {
         let _place =
             self.in_flight.acquire().await.map_err(|_| ApiError::Unreachable("closing"))?;
         self.check_pause()?;
-        let result = self.get_with_token(url).await;
+        let timeout = question.timeout.unwrap_or(REQUEST_TIMEOUT);
+        let result = self.get_with_token(url, timeout).await;
         self.metrics.api_request(
             &self.tenant,
-            "address",
+            question.operation,
             result.as_ref().map_or_else(ApiError::label, |_| "ok"),
         );
         self.tell_change(&result);
-        if let Some(wait) = asked_to_pause(&result) {
-            self.pause(wait);
-        }
+        self.note_limits(&result);
         result
     }
 
-    async fn get_with_token(&self, url: &Url) -> Result<Answer, ApiError> {
+    async fn get_with_token(&self, url: &Url, timeout: Duration) -> Result<Answer, ApiError> {
         let token = self.tokens.token().await?;
         let request = |token: &super::auth::Token| {
             self.http
                 .get(url.clone())
+                .timeout(timeout)
                 .bearer_auth(token.bearer())
                 .header(
                     "Accept",
@@ -262,9 +272,16 @@ impl ApiClient {
         }
     }
 
-    fn pause(&self, wait: Duration) {
-        if let Ok(mut until) = self.paused_until.lock() {
+    fn note_limits(&self, result: &Result<Answer, ApiError>) {
+        if let Some(wait) = asked_to_pause(result)
+            && let Ok(mut until) = self.paused_until.lock()
+        {
             *until = Some(Instant::now() + wait);
+        }
+        if let Ok(answer) = result
+            && let Ok(mut quota) = self.quota.lock()
+        {
+            *quota = answer.quota;
         }
     }
 }

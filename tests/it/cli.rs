@@ -100,7 +100,7 @@ async fn a_command_that_fails_while_working_exits_with_1() {
     story.settings.database_url = format!("postgres://worker@{nobody}/worker");
     let config = story.config_file();
     let in_use = taken.local_addr().unwrap().to_string();
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["run"], "error: "),
         (&["mapping", "export", "--tenant", "acme"], "error: cannot connect to the database"),
         (

@@ -1,6 +1,6 @@
 //! Builds everything from the settings, runs it, and stops it in reverse order.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use deadpool_postgres::Pool;
@@ -133,9 +133,10 @@ fn build(
     background.spawn(database.clone().watch(background.last.clone()));
     let retention = settings.database.retention;
     background.spawn(inbox::clean_until_stopped(pool.clone(), retention, background.last.clone()));
+    let clients = api_clients(&settings.tenants, metrics)?;
     let pipeline = Pipeline {
         inbox,
-        addresses: addresses(&settings.tenants, metrics)?,
+        addresses: addresses(&settings.tenants, &clients, metrics),
         mappings,
         publisher: publisher.clone(),
         tenants: Tenants::new(&settings.tenants),
@@ -157,20 +158,34 @@ fn build(
     ))
 }
 
-/// The address cache over every tenant's API client.
+/// Every tenant's API client, by the tenant's id. Whatever asks the API shares it: its token, its
+/// pauses and its bound on requests are the tenant's.
 ///
 /// # Errors
 ///
 /// If a client cannot be made.
-pub fn addresses(
+pub fn api_clients(
     tenants: &[TenantSettings],
     metrics: &Arc<Metrics>,
-) -> anyhow::Result<CachedAddresses> {
-    let clients = tenants
-        .iter()
-        .map(|tenant| Ok((tenant.id.clone(), api_client(tenant, metrics)?, tenant.flags_ttl)))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(CachedAddresses::new(clients, Arc::clone(metrics)))
+) -> anyhow::Result<HashMap<String, Arc<ApiClient>>> {
+    let client = |tenant: &TenantSettings| {
+        Ok((tenant.id.clone(), Arc::new(api_client(tenant, metrics)?)))
+    };
+    tenants.iter().map(client).collect()
+}
+
+/// The address cache over the tenants' API clients.
+#[must_use]
+pub fn addresses(
+    tenants: &[TenantSettings],
+    clients: &HashMap<String, Arc<ApiClient>>,
+    metrics: &Arc<Metrics>,
+) -> CachedAddresses {
+    let with_client = |tenant: &TenantSettings| {
+        let client = clients.get(&tenant.id)?;
+        Some((tenant.id.clone(), Arc::clone(client), tenant.flags_ttl))
+    };
+    CachedAddresses::new(tenants.iter().filter_map(with_client), Arc::clone(metrics))
 }
 
 /// A tenant's API client.

@@ -1,19 +1,29 @@
-//! Docplanner's API: what a notification does not say about its address.
+//! Docplanner's API: what a notification does not say about its address, and what became of a
+//! booking since.
 
 mod answer;
 mod auth;
+mod bookings;
 mod cache;
 mod client;
+mod lookup;
 mod model;
+mod scopes;
 mod single_flight;
 
 use std::time::Duration;
 
 pub use self::{
+    bookings::ApiBookings,
     cache::CachedAddresses,
     client::{ApiClient, ApiSettings},
 };
-use crate::{delivery::Reason, normalize::AddressFacts, notification::Place, retry::Prospect};
+use crate::{
+    delivery::Reason,
+    normalize::AddressFacts,
+    notification::{Booking, PaymentStatus, Place},
+    retry::Prospect,
+};
 
 /// The source of address facts.
 pub trait Addresses: Send + Sync {
@@ -28,6 +38,52 @@ pub trait Addresses: Send + Sync {
     /// Something about the address has changed: ask again before the next use. What was known
     /// is kept for when nobody answers.
     fn expire(&self, tenant: &str, address_id: &str);
+}
+
+/// The source of bookings.
+pub trait Bookings: Send + Sync {
+    /// The booking of `visit` as the API has it now. With [`Patience::Usual`] that is the one it was
+    /// moved to, if it was.
+    ///
+    /// The error is [`ApiError::Unknown`] if the booking, or the one it was moved to, is at none of
+    /// the doctor's addresses: moved to another doctor, or gone.
+    fn booking(
+        &self,
+        tenant: &str,
+        visit: &Visit,
+        patience: Patience,
+    ) -> impl Future<Output = Result<ApiBooking, ApiError>> + Send;
+}
+
+/// Where a booking is found at the API: there is no lookup by its id alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is Docplanner's id of what it names")]
+pub struct Visit {
+    pub facility_id: String,
+    pub doctor_id: String,
+    pub address_id: String,
+    pub booking_id: String,
+}
+
+/// A booking as the API has it now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiBooking {
+    /// The booking.
+    pub booking: Booking,
+    /// Its payment; `None` if the API does not tell any.
+    pub payment_status: Option<PaymentStatus>,
+    /// Where it was found in the end: perhaps at another address, or as another booking.
+    pub visit: Visit,
+}
+
+/// How long to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// One request, for as long at most: somebody waits who can do without the answer. Until it is known
+    /// which scopes the API takes it may be a few, within the same time.
+    Once(Duration),
+    /// A few tries, as for an address.
+    Usual,
 }
 
 /// Why the API could not tell. No variant carries a body or a credential.
@@ -60,8 +116,8 @@ pub enum ApiError {
     /// 401, with a token that was just renewed, or from the token endpoint.
     #[error("the API does not accept our credentials")]
     Unauthorized,
-    /// 403 or 404: no such address, or not ours.
-    #[error("the API does not know the address, with status {status}")]
+    /// 403 or 404: there is no such address or booking, or it is not ours, or it is elsewhere.
+    #[error("the API does not know what it was asked for, with status {status}")]
     Unknown {
         /// The HTTP status.
         status: u16,

@@ -42,11 +42,11 @@ impl World {
     pub fn move_booking(&mut self, id: &str, new_id: &str) -> &mut Booking {
         let old = self.existing(id).clone();
         let origin = old.moving.as_ref().map_or(id, |moving| &moving.origin_booking_id).to_owned();
-        let moving =
-            Moving { origin_booking_id: origin.clone(), newest_booking_id: new_id.to_owned() };
-        let new = Booking { id: new_id.to_owned(), moving: Some(moving.clone()), ..old.clone() };
-        self.insert_booking(Booking { moving: Some(moving), ..old.clone() });
-        self.insert_booking(old.canceled("user", new.booked_at + PAYMENT_WINDOW));
+        let newest_booking_id = new_id.to_owned();
+        let moving = Some(Moving { origin_booking_id: origin.clone(), newest_booking_id });
+        let new = Booking { id: new_id.to_owned(), moving: moving.clone(), ..old.clone() };
+        let at = old.booked_at;
+        self.insert_booking(Booking { moving, ..old }.canceled("user", at));
         self.insert_booking(new);
         self.renew_chain(&origin, new_id);
         self.existing(new_id)

@@ -163,6 +163,57 @@ fn the_world_follows_when_notifications_are_applied() {
     }
 }
 
+/// What a worker is told and what it is answered has to agree.
+#[test]
+fn payments_moves_and_video_calls_are_the_same_in_the_world_as_in_what_is_told() {
+    let mut world = World::default();
+    let mut origins: BTreeMap<String, String> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for it in Generator::new(1, &world.clone(), GeneratorOptions::default()).take(3000) {
+        it.apply_to(&mut world);
+        let Some(id) = it.ids.booking.clone() else { continue };
+        let Some(booking) = world.booking(&id) else { continue };
+        if let Some(previous) = &it.ids.previous_booking
+            && it.kind == Kind::BookingMoved
+        {
+            let origin = origins.get(previous).unwrap_or(previous).clone();
+            origins.insert(id.clone(), origin);
+        }
+        let origin = origins.get(&id).unwrap_or(&id);
+        let newest = |id: &str| {
+            let moving = world.booking(id).and_then(|booking| booking.moving.clone());
+            moving.map(|moving| moving.newest_booking_id)
+        };
+        assert_eq!((newest(&id), newest(origin)), (Some(id.clone()), Some(id.clone())), "{origin}");
+
+        let told = &json(&it)["data"];
+        let status = booking.visit_payment_status.as_deref();
+        match it.kind {
+            Kind::SlotBooked | Kind::BookingMoved | Kind::BookingCanceled => {
+                let part = if it.kind == Kind::BookingMoved { "new_visit_booking" } else { "visit_booking" };
+                assert_eq!(told[part]["visit_payment"].as_bool(), booking.visit_payment);
+                assert_eq!(told[part]["videocall_url"].as_str(), booking.videocall_url.as_deref());
+                if it.kind == Kind::SlotBooked && booking.visit_payment.is_some() {
+                    assert_eq!(status, Some("new"));
+                }
+            }
+            Kind::BookingPaymentStatusChanged => {
+                let word = told["visit_payment_status"]["status_to"].as_str().unwrap();
+                assert_eq!(status, Some(if word == "paid" { "successful" } else { word }));
+            }
+            _ => {}
+        }
+        seen.insert((it.kind, status.map(str::to_owned)));
+    }
+    for met in [
+        (Kind::BookingCanceled, "failed"),
+        (Kind::BookingPaymentStatusChanged, "successful"),
+        (Kind::BookingMoved, "new"),
+    ] {
+        assert!(seen.contains(&(met.0, Some(met.1.to_owned()))), "{met:?} did not happen");
+    }
+}
+
 #[test]
 fn times_have_the_offset_of_the_country() {
     let options = WorldOptions { country: Some(Country::Brazil), ..WorldOptions::default() };

@@ -1,6 +1,6 @@
 //! Builds everything from the settings, runs it, and stops it in reverse order.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use deadpool_postgres::Pool;
@@ -158,7 +158,10 @@ fn build(
     ))
 }
 
-/// Every tenant's API client, by the tenant's id. Whatever asks the API shares it: its token, its
+/// The tenants' API clients by the tenants' ids.
+pub type ApiClients = BTreeMap<String, Arc<ApiClient>>;
+
+/// Every tenant's API client. Whatever asks the API shares it: its token, its
 /// pauses and its bound on requests are the tenant's.
 ///
 /// # Errors
@@ -167,10 +170,9 @@ fn build(
 pub fn api_clients(
     tenants: &[TenantSettings],
     metrics: &Arc<Metrics>,
-) -> anyhow::Result<HashMap<String, Arc<ApiClient>>> {
-    let client = |tenant: &TenantSettings| {
-        Ok((tenant.id.clone(), Arc::new(api_client(tenant, metrics)?)))
-    };
+) -> anyhow::Result<ApiClients> {
+    let client =
+        |tenant: &TenantSettings| Ok((tenant.id.clone(), Arc::new(api_client(tenant, metrics)?)));
     tenants.iter().map(client).collect()
 }
 
@@ -178,7 +180,7 @@ pub fn api_clients(
 #[must_use]
 pub fn addresses(
     tenants: &[TenantSettings],
-    clients: &HashMap<String, Arc<ApiClient>>,
+    clients: &ApiClients,
     metrics: &Arc<Metrics>,
 ) -> CachedAddresses {
     let with_client = |tenant: &TenantSettings| {

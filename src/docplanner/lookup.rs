@@ -26,8 +26,7 @@ impl ApiClient {
         doctor: &str,
         address: &str,
     ) -> Result<AddressFacts, ApiError> {
-        let url =
-            self.resource(&["facilities", facility, "doctors", doctor, "addresses", address]);
+        let url = self.resource(&["facilities", facility, "doctors", doctor, "addresses", address]);
         let question = Question { operation: "address", url: &url, until: None };
         let read = |body: &[u8]| model::address(body, address);
         let facts = self.look_up(&question, self.address_scopes(), read).await?;

@@ -73,11 +73,11 @@ impl Booking {
 /// An error about the shape may quote what stood in it; one about the syntax quotes nothing.
 fn json<'b, T: serde::Deserialize<'b>>(body: &'b [u8]) -> Result<T, DecodeError> {
     serde_json::from_slice(body).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        malformed(match error.is_data() {
-            true => format!("not a booking at line {line} column {column}"),
-            false => format!("not JSON: {error}"),
-        })
+        if error.is_data() {
+            malformed(format!("not a booking at line {} column {}", error.line(), error.column()))
+        } else {
+            malformed(format!("not JSON: {error}"))
+        }
     })
 }
 

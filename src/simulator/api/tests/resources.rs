@@ -175,7 +175,10 @@ async fn a_booking_tells_its_payment_by_dialect() {
         world.booking_mut("77").unwrap().videocall_url = None;
     });
     let body = reader.json(&path).await;
-    assert_eq!((&body["status"], &body["visit_payment_status"]), (&json!("canceled"), &json!("failed")));
+    assert_eq!(
+        (&body["status"], &body["visit_payment_status"]),
+        (&json!("canceled"), &json!("failed"))
+    );
     assert_eq!((body.get("videocall_url"), body.get("moving")), (None, None));
     docplanner.world(|world| world.set_payment_status("77", "successful"));
 

@@ -121,6 +121,20 @@ async fn a_booking_whose_address_changed_is_found_at_another_one() {
 }
 
 #[tokio::test]
+async fn a_move_is_followed_from_where_the_booking_was_found() {
+    let api = Api::acquainted().await;
+    api.docplanner.world(|world| {
+        clinic::ONSITE.clone_into(&mut world.booking_mut(PAID).unwrap().address_id);
+        world.move_booking(PAID, "78");
+    });
+
+    assert_eq!(api.ask(PAID).await.unwrap().visit, visit_at(clinic::ONSITE, "78"));
+
+    assert_eq!(api.docplanner.count(ADDRESSES), 1);
+    assert_eq!(api.docplanner.count("/bookings/78"), 1);
+}
+
+#[tokio::test]
 async fn a_booking_that_nobody_knows_costs_a_bounded_number_of_requests() {
     let api = Api::acquainted().await;
     api.docplanner.world(|world| {

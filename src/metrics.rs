@@ -32,6 +32,7 @@ const NO_KIND: &str = "undecoded";
 const DISPOSITIONS: [&str; 5] = ["published", "duplicate", "ignored", "retry", "dead_letter"];
 const PUBLISH_RESULTS: [&str; 5] = ["confirmed", "returned", "refused", "timed_out", "interrupted"];
 const CACHE_RESULTS: [&str; 3] = ["hit", "miss", "stale"];
+const API_OPERATIONS: [&str; 3] = ["address", "addresses", "booking"];
 const API_STATUSES: [&str; 9] = [
     "ok",
     "unreachable",
@@ -270,9 +271,11 @@ impl Metrics {
                     }));
                 }
             }
-            for status in API_STATUSES {
-                let labels = ApiLabels { tenant: tenant(), operation: "address", status };
-                drop(self.api_requests.get_or_create(&labels));
+            for operation in API_OPERATIONS {
+                for status in API_STATUSES {
+                    let labels = ApiLabels { tenant: tenant(), operation, status };
+                    drop(self.api_requests.get_or_create(&labels));
+                }
             }
             for counts in [&self.order_waits, &self.out_of_order] {
                 drop(counts.get_or_create(&TenantLabels { tenant: tenant() }));

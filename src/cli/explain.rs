@@ -146,7 +146,8 @@ async fn explain(
         }
     };
     let metrics = Arc::new(Metrics::new([]));
-    let addresses = app::addresses(&settings.tenants, &metrics)?;
+    let clients = app::api_clients(&settings.tenants, &metrics)?;
+    let addresses = app::addresses(&settings.tenants, &clients, &metrics);
     let looked_up = addresses.facts(&tenant.profile.id, &notification.place).await;
     let flags_error = looked_up.as_ref().err().map(|error| chain(error));
     let facts = looked_up.unwrap_or_default();

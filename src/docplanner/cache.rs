@@ -25,7 +25,7 @@ pub struct CachedAddresses {
 }
 
 struct TenantAddresses {
-    client: ApiClient,
+    client: Arc<ApiClient>,
     ttl: Duration,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
 }
@@ -51,7 +51,7 @@ struct Known {
 impl CachedAddresses {
     /// An empty cache over each tenant's client and time to live.
     pub fn new(
-        clients: impl IntoIterator<Item = (String, ApiClient, Duration)>,
+        clients: impl IntoIterator<Item = (String, Arc<ApiClient>, Duration)>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let tenants = clients

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use reqwest::{Client, Url, redirect};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
@@ -16,27 +17,14 @@ use super::{
     ApiError,
     answer::{Answer, Quota, classify},
     auth::TokenSource,
-    model,
     scopes::Scopes,
 };
-use crate::{
-    clock::Clock,
-    config::Secret,
-    metrics::Metrics,
-    normalize::AddressFacts,
-    retry::{Backoff, Prospect},
-};
+use crate::{clock::Clock, config::Secret, metrics::Metrics, retry::Prospect};
 
 /// For a whole request. The API usually answers in a fraction of a second; a delivery should not
 /// hold its place in the prefetch window for longer than a few tries of this.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Tries within one lookup. What still fails then goes to a retry queue and frees its place.
-const TRIES: u32 = 3;
-
-/// A wait longer than this is not sat out in process.
-const LONGEST_PAUSE_IN_PROCESS: Duration = Duration::from_secs(2);
 
 /// Requests under way at once, per tenant. Docplanner's firewall counts requests, and a cold cache
 /// would otherwise send one for each address at once.
@@ -49,6 +37,8 @@ pub(super) struct Question<'q> {
     pub(super) url: &'q Url,
     /// Where it is another than that of a lookup.
     pub(super) timeout: Option<Duration>,
+    /// When who asks stops waiting, if before a request's own end.
+    pub(super) until: Option<Instant>,
 }
 
 /// How to reach the API for one tenant.
@@ -73,6 +63,7 @@ pub struct ApiClient {
     in_flight: Semaphore,
     address_scopes: Scopes,
     doctor_scopes: Scopes,
+    booking_scopes: Scopes,
     /// The API told us to ask nothing before then.
     paused_until: Mutex<Option<Instant>>,
     /// What the last answer said of the rate limit.
@@ -117,44 +108,13 @@ impl ApiClient {
             in_flight: Semaphore::new(REQUESTS_IN_FLIGHT),
             address_scopes: Scopes::of_address(),
             doctor_scopes: Scopes::of_doctors(),
+            booking_scopes: Scopes::of_booking(),
             paused_until: Mutex::new(None),
             quota: Mutex::new(None),
             failing: AtomicBool::new(false),
             clock,
             metrics,
         })
-    }
-
-    /// The flags of one address, and where it is.
-    ///
-    /// # Errors
-    ///
-    /// After brief retries, if the API does not answer, limits us or does not know the address.
-    pub async fn address(
-        &self,
-        facility: &str,
-        doctor: &str,
-        address: &str,
-    ) -> Result<AddressFacts, ApiError> {
-        let path = ["facilities", facility, "doctors", doctor, "addresses", address];
-        let url = self.resource(&path);
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
-        let mut tries = 1;
-        loop {
-            let error = match self.address_once(&url, address).await {
-                Ok(facts) => return Ok(facts),
-                Err(error) => error,
-            };
-            let pause = match error.prospect() {
-                Prospect::Later(_, wait) => wait.unwrap_or_default().max(backoff.next_delay()),
-                Prospect::Never(_) | Prospect::Wait(_) | Prospect::Behind(_) => return Err(error),
-            };
-            if tries == TRIES || pause > LONGEST_PAUSE_IN_PROCESS {
-                return Err(error);
-            }
-            tries += 1;
-            tokio::time::sleep(pause).await;
-        }
     }
 
     /// Whether the credentials are accepted.
@@ -173,6 +133,15 @@ impl ApiClient {
         quota.filter(|quota| Instant::now() < quota.resets_at)
     }
 
+    /// The tenant's id.
+    pub(super) fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
     pub(super) fn address_scopes(&self) -> &Scopes {
         &self.address_scopes
     }
@@ -181,16 +150,13 @@ impl ApiClient {
         &self.doctor_scopes
     }
 
+    pub(super) fn booking_scopes(&self) -> &Scopes {
+        &self.booking_scopes
+    }
+
     /// The URL of a resource of the API.
     pub(super) fn resource(&self, path: &[&str]) -> Url {
         endpoint(&self.base_url, &[&["api", "v3", "integration"], path].concat())
-    }
-
-    async fn address_once(&self, url: &Url, address: &str) -> Result<AddressFacts, ApiError> {
-        let question = Question { operation: "address", url, timeout: None };
-        let answer = self.ask(&question, &self.address_scopes).await?;
-        let facts = model::address(&answer.body, address).ok_or(ApiError::Unreadable)?;
-        Ok(AddressFacts { as_of: Some((self.clock)()), ..facts })
     }
 
     /// Asks with as many of the scopes as this API takes.
@@ -199,28 +165,41 @@ impl ApiClient {
         question: &Question<'_>,
         scopes: &Scopes,
     ) -> Result<Answer, ApiError> {
+        let mut way = scopes.way();
         loop {
-            let way = scopes.way();
-            match self.get(question, &scopes.ask(way, question.url)).await {
-                Err(ApiError::Refused { status: 400 }) if scopes.is_refused(way) => {}
-                answered => return answered,
+            let answered = self.get(question, &scopes.ask(way, question.url)).await;
+            match (&answered, scopes.after(way)) {
+                // A scope that this API does not know.
+                (Err(ApiError::Refused { status: 400 }), Some(next)) => way = next,
+                (Ok(_), _) => {
+                    scopes.are_taken(way);
+                    return answered;
+                }
+                (Err(_), _) => return answered,
             }
         }
     }
 
     /// GET with a token, which is renewed once if it is refused.
     async fn get(&self, question: &Question<'_>, url: &Url) -> Result<Answer, ApiError> {
-        let _place =
-            self.in_flight.acquire().await.map_err(|_| ApiError::Unreachable("closing"))?;
+        let _place = question
+            .while_waiting(self.in_flight.acquire())
+            .await?
+            .map_err(|_| ApiError::Unreachable("closing"))?;
         self.check_pause()?;
         let timeout = question.timeout.unwrap_or(REQUEST_TIMEOUT);
-        let result = self.get_with_token(url, timeout).await;
+        let answered = question.while_waiting(self.get_with_token(url, timeout)).await;
+        // Who gave up has learned nothing about the API.
+        let is_in_time = answered.is_ok();
+        let result = answered.flatten();
         self.metrics.api_request(
             &self.tenant,
             question.operation,
             result.as_ref().map_or_else(ApiError::label, |_| "ok"),
         );
-        self.tell_change(&result);
+        if is_in_time {
+            self.tell_change(&result);
+        }
         self.note_limits(&result);
         result
     }
@@ -282,6 +261,18 @@ impl ApiClient {
             && let Ok(mut quota) = self.quota.lock()
         {
             *quota = answer.quota;
+        }
+    }
+}
+
+impl Question<'_> {
+    /// Does something for as long as the answer is waited for.
+    async fn while_waiting<T>(&self, work: impl Future<Output = T>) -> Result<T, ApiError> {
+        match self.until {
+            None => Ok(work.await),
+            Some(until) => tokio::time::timeout_at(until.into(), work)
+                .await
+                .map_err(|_| ApiError::Unreachable("no answer in time")),
         }
     }
 }

@@ -1,0 +1,72 @@
+//! Questions as deliveries need them answered: at once, in whatever dialect, after brief retries.
+
+use std::time::Duration;
+
+use super::{ApiClient, ApiError, client::Question, model, scopes::Scopes};
+use crate::{
+    normalize::AddressFacts,
+    retry::{Backoff, Prospect},
+};
+
+/// Tries within one lookup. What still fails then goes to a retry queue and frees its place.
+const TRIES: u32 = 3;
+
+/// A wait longer than this is not sat out in process.
+const LONGEST_PAUSE_IN_PROCESS: Duration = Duration::from_secs(2);
+
+impl ApiClient {
+    /// The flags of one address, and where it is.
+    ///
+    /// # Errors
+    ///
+    /// After brief retries, if the API does not answer, limits us or does not know the address.
+    pub async fn address(
+        &self,
+        facility: &str,
+        doctor: &str,
+        address: &str,
+    ) -> Result<AddressFacts, ApiError> {
+        let url = self.resource(&["facilities", facility, "doctors", doctor, "addresses", address]);
+        let question = Question { operation: "address", url: &url, until: None, timeout: None };
+        let read = |body: &[u8]| model::address(body, address);
+        let facts = self.look_up(&question, self.address_scopes(), read).await?;
+        Ok(AddressFacts { as_of: Some(self.now()), ..facts })
+    }
+
+    /// Asks a few times. An answer that cannot be read is a failure that may pass.
+    pub(super) async fn look_up<T>(
+        &self,
+        question: &Question<'_>,
+        scopes: &Scopes,
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<T, ApiError> {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        let mut tries = 1;
+        loop {
+            let error = match self.look_up_once(question, scopes, &read).await {
+                Ok(told) => return Ok(told),
+                Err(error) => error,
+            };
+            let pause = match error.prospect() {
+                Prospect::Later(_, wait) => wait.unwrap_or_default().max(backoff.next_delay()),
+                Prospect::Never(_) | Prospect::Wait(_) | Prospect::Behind(_) => return Err(error),
+            };
+            if tries == TRIES || pause > LONGEST_PAUSE_IN_PROCESS {
+                return Err(error);
+            }
+            tries += 1;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Asks once.
+    pub(super) async fn look_up_once<T>(
+        &self,
+        question: &Question<'_>,
+        scopes: &Scopes,
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<T, ApiError> {
+        let answer = self.ask(question, scopes).await?;
+        read(&answer.body).ok_or(ApiError::Unreadable)
+    }
+}

@@ -13,7 +13,7 @@ use crate::{
     clock,
     config::{Settings, TenantSettings},
     database::{Database, connect_pool},
-    docplanner::{ApiClient, ApiSettings, CachedAddresses},
+    docplanner::{ApiBookings, ApiClient, ApiSettings, CachedAddresses},
     health::Health,
     inbox::{self, InboxSettings, PostgresInbox},
     mapping::{MappingCopy, Mappings},
@@ -24,6 +24,7 @@ use crate::{
     retry::{Backoff, RetryPolicy},
     shutdown::Stop,
     tenants::Tenants,
+    timers::{self, PostgresTimers},
 };
 
 /// Consumes until a signal, then drains. A second signal leaves at once.
@@ -59,8 +60,17 @@ async fn run_until_stopped(settings: Settings, stop: Stop) -> anyhow::Result<()>
     };
     if let Some((mappings, following)) = stop.soft.run_until_cancelled(prepared).await {
         background.spawn(following);
-        let consumer = build(&settings, &pool, mappings, &health, &metrics, &background, stop)?;
+        let drain_timeout = settings.broker.drain_timeout;
+        let soft = stop.soft.clone();
+        let (consumer, timers) =
+            build(&settings, &pool, mappings, &health, &metrics, &background, stop)?;
+        let timers = tokio::spawn(timers);
         consumer.run().await;
+        soft.cancel();
+        // Timers that are not finished fire again elsewhere, once their leases have run out.
+        if tokio::time::timeout(drain_timeout, timers).await.is_err() {
+            warn!("not every timer that was due could be finished in time");
+        }
     }
 
     background.stop().await;
@@ -99,7 +109,9 @@ impl Background {
     }
 }
 
-/// The consumer with everything behind it.
+type Worker = Consumer<PostgresInbox, CachedAddresses, ApiBookings, RabbitPublisher>;
+
+/// The consumer and the timers, with everything behind them.
 fn build(
     settings: &Settings,
     pool: &Pool,
@@ -108,7 +120,7 @@ fn build(
     metrics: &Arc<Metrics>,
     background: &Background,
     stop: Stop,
-) -> anyhow::Result<Consumer<PostgresInbox, CachedAddresses, RabbitPublisher>> {
+) -> anyhow::Result<(Worker, impl Future<Output = ()> + Send + use<>)> {
     let topology = Topology::new(&settings.broker);
     let database = Database::new(pool.clone(), Arc::clone(health));
     let (publisher, publishing) = RabbitPublisher::new(
@@ -134,9 +146,11 @@ fn build(
     let retention = settings.database.retention;
     background.spawn(inbox::clean_until_stopped(pool.clone(), retention, background.last.clone()));
     let clients = api_clients(&settings.tenants, metrics)?;
-    let pipeline = Pipeline {
+    let pipeline = Arc::new(Pipeline {
         inbox,
         addresses: addresses(&settings.tenants, &clients, metrics),
+        bookings: ApiBookings::new(clients),
+        clock: clock::system,
         mappings,
         publisher: publisher.clone(),
         tenants: Tenants::new(&settings.tenants),
@@ -144,8 +158,10 @@ fn build(
         max_body_bytes: settings.broker.max_body_bytes,
         metrics: Arc::clone(metrics),
         give_up: stop.hard.child_token(),
-    };
-    Ok(Consumer::new(
+    });
+    let timers = PostgresTimers::new(database.clone(), settings.database.lease, None);
+    let timers = timers::run_until_stopped(Arc::clone(&pipeline), timers, stop.soft.clone());
+    let consumer = Consumer::new(
         settings.broker.clone(),
         topology,
         pipeline,
@@ -155,7 +171,8 @@ fn build(
         Arc::clone(metrics),
         clock::system,
         stop,
-    ))
+    );
+    Ok((consumer, timers))
 }
 
 /// The tenants' API clients by the tenants' ids.

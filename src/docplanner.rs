@@ -6,6 +6,8 @@ mod auth;
 mod bookings;
 mod cache;
 mod client;
+mod list_model;
+mod listing;
 mod lookup;
 mod model;
 mod scopes;
@@ -14,14 +16,16 @@ mod single_flight;
 use std::time::Duration;
 
 pub use self::{
+    answer::Quota,
     bookings::ApiBookings,
     cache::CachedAddresses,
     client::{ApiClient, ApiSettings},
+    listing::{DictionaryEntry, ListedAddress, ListedDoctor, ListedService},
 };
 use crate::{
     delivery::Reason,
     normalize::AddressFacts,
-    notification::{Booking, PaymentStatus, Place},
+    notification::{Booking, PaymentStatus, Place, Visit},
     retry::Prospect,
 };
 
@@ -53,16 +57,6 @@ pub trait Bookings: Send + Sync {
         visit: &Visit,
         patience: Patience,
     ) -> impl Future<Output = Result<ApiBooking, ApiError>> + Send;
-}
-
-/// Where a booking is found at the API: there is no lookup by its id alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is Docplanner's id of what it names")]
-pub struct Visit {
-    pub facility_id: String,
-    pub doctor_id: String,
-    pub address_id: String,
-    pub booking_id: String,
 }
 
 /// A booking as the API has it now.

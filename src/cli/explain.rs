@@ -14,12 +14,13 @@ use super::{Common, Failure, Output, block_on, pretty, read_file};
 use crate::{
     app, clock,
     config::Settings,
+    decision::decide,
     delivery::Reason,
     docplanner::Addresses,
     event::{Event, Modality},
     inbox::Request,
     metrics::Metrics,
-    normalize::{AddressFacts, normalize},
+    normalize::AddressFacts,
     notification::{DecodeError, Fact, Notification},
     retry::chain,
     route::{default_queue, routing_key},
@@ -64,6 +65,9 @@ struct Explanation {
     route: Option<Route>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event>,
+    /// What follows from it at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    then: Vec<Event>,
 }
 
 #[derive(Serialize)]
@@ -169,11 +173,14 @@ impl Explanation {
         looked_up: LookedUp,
     ) -> Self {
         let LookedUp { facts, flags, order, mapping } = looked_up;
-        let (partner, profile) = (&mapping.partner_ids, &tenant.profile);
-        let event =
-            normalize(notification, &request.key, &order.position(), &facts, partner, profile);
+        let known = order.known(facts.clone(), mapping.partner_ids.clone());
+        let (position, now) = (order.position(), clock::system());
+        let decision = decide(notification, &request.key, &position, &known, &tenant.profile, now);
+        let mut events = decision.unwrap_or_default().events.into_iter();
+        let event = events.next();
         let held = event.as_ref().and_then(|event| tenant.holds(&notification.fact, event));
         let event = event.filter(|_| held.is_none());
+        let then = events.filter(|_| held.is_none()).collect();
         Self {
             kind: Some(notification.fact.kind().name()),
             tenant: Some(tenant.profile.id.clone()),
@@ -187,6 +194,7 @@ impl Explanation {
             order: Some(order),
             mapping: Some(mapping),
             event,
+            then,
             ..Self::default()
         }
     }
@@ -215,6 +223,9 @@ impl Explanation {
         }
         if let Some(event) = &self.event {
             println!("event            {}", pretty(event)?);
+        }
+        for event in &self.then {
+            println!("then             {}", pretty(event)?);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use super::{
     ApiError,
-    answer::{Answer, classify},
+    answer::{Answer, Quota, classify},
     auth::TokenSource,
     scopes::Scopes,
 };
@@ -35,7 +35,9 @@ pub(super) struct Question<'q> {
     /// The word in metrics.
     pub(super) operation: &'static str,
     pub(super) url: &'q Url,
-    /// When who asks stops waiting, if before a request's own end.
+    /// How long one request may take, where it is another time than that of a lookup.
+    pub(super) timeout: Option<Duration>,
+    /// When who asks stops waiting, whatever is still under way.
     pub(super) until: Option<Instant>,
 }
 
@@ -60,9 +62,12 @@ pub struct ApiClient {
     tokens: TokenSource,
     in_flight: Semaphore,
     address_scopes: Scopes,
+    doctor_scopes: Scopes,
     booking_scopes: Scopes,
     /// The API told us to ask nothing before then.
     paused_until: Mutex<Option<Instant>>,
+    /// What the last answer said of the rate limit.
+    quota: Mutex<Option<Quota>>,
     /// The last request failed in a way that may pass.
     failing: AtomicBool,
     clock: Clock,
@@ -102,8 +107,10 @@ impl ApiClient {
             tokens,
             in_flight: Semaphore::new(REQUESTS_IN_FLIGHT),
             address_scopes: Scopes::of_address(),
+            doctor_scopes: Scopes::of_doctors(),
             booking_scopes: Scopes::of_booking(),
             paused_until: Mutex::new(None),
+            quota: Mutex::new(None),
             failing: AtomicBool::new(false),
             clock,
             metrics,
@@ -119,6 +126,13 @@ impl ApiClient {
         self.tokens.token().await.map(|_| ())
     }
 
+    /// What is left of the rate limit, if the API has told one whose time is not over.
+    #[must_use]
+    pub fn quota(&self) -> Option<Quota> {
+        let quota = self.quota.lock().ok().and_then(|quota| *quota);
+        quota.filter(|quota| Instant::now() < quota.resets_at)
+    }
+
     /// The tenant's id.
     pub(super) fn tenant(&self) -> &str {
         &self.tenant
@@ -130,6 +144,10 @@ impl ApiClient {
 
     pub(super) fn address_scopes(&self) -> &Scopes {
         &self.address_scopes
+    }
+
+    pub(super) fn doctor_scopes(&self) -> &Scopes {
+        &self.doctor_scopes
     }
 
     pub(super) fn booking_scopes(&self) -> &Scopes {
@@ -169,7 +187,8 @@ impl ApiClient {
             .await?
             .map_err(|_| ApiError::Unreachable("closing"))?;
         self.check_pause()?;
-        let answered = question.while_waiting(self.get_with_token(url)).await;
+        let timeout = question.timeout.unwrap_or(REQUEST_TIMEOUT);
+        let answered = question.while_waiting(self.get_with_token(url, timeout)).await;
         // Who gave up has learned nothing about the API.
         let is_in_time = answered.is_ok();
         let result = answered.flatten();
@@ -181,17 +200,16 @@ impl ApiClient {
         if is_in_time {
             self.tell_change(&result);
         }
-        if let Some(wait) = asked_to_pause(&result) {
-            self.pause(wait);
-        }
+        self.note_limits(&result);
         result
     }
 
-    async fn get_with_token(&self, url: &Url) -> Result<Answer, ApiError> {
+    async fn get_with_token(&self, url: &Url, timeout: Duration) -> Result<Answer, ApiError> {
         let token = self.tokens.token().await?;
         let request = |token: &super::auth::Token| {
             self.http
                 .get(url.clone())
+                .timeout(timeout)
                 .bearer_auth(token.bearer())
                 .header(
                     "Accept",
@@ -233,9 +251,16 @@ impl ApiClient {
         }
     }
 
-    fn pause(&self, wait: Duration) {
-        if let Ok(mut until) = self.paused_until.lock() {
+    fn note_limits(&self, result: &Result<Answer, ApiError>) {
+        if let Some(wait) = asked_to_pause(result)
+            && let Ok(mut until) = self.paused_until.lock()
+        {
             *until = Some(Instant::now() + wait);
+        }
+        if let Ok(answer) = result
+            && let Ok(mut quota) = self.quota.lock()
+        {
+            *quota = answer.quota;
         }
     }
 }

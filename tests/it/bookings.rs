@@ -8,11 +8,10 @@ use std::{sync::Arc, time::Duration};
 
 use docplanner_worker::{
     clock,
-    docplanner::{
-        ApiBooking, ApiBookings, ApiClient, ApiError, ApiSettings, Bookings, Patience, Visit,
-    },
+    docplanner::{ApiBooking, ApiBookings, ApiClient, ApiError, ApiSettings, Bookings, Patience},
     health::Parts,
     metrics::Metrics,
+    notification::Visit,
     private::Secret,
     simulator::{
         api::{Dialect, Options, Simulator},

@@ -13,6 +13,7 @@ mod bad_input;
 mod bookings;
 mod broker_outages;
 mod canary;
+mod catalog;
 mod cli;
 mod confirms;
 mod crashes;

@@ -1,8 +1,8 @@
 //! A booking is not where it was: at another address, under another id, or with somebody else.
 
 use docplanner_worker::{
-    docplanner::{ApiError, Bookings, Patience, Visit},
-    notification::PaymentStatus,
+    docplanner::{ApiError, Bookings, Patience},
+    notification::{PaymentStatus, Visit},
     retry::Prospect,
     simulator::{
         api::{Dialect, Fault},

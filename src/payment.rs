@@ -154,10 +154,10 @@ fn status_changed(to: &PaymentStatus, known: Option<&Payment>) -> Told {
         }
         PaymentStatus::Refunded => settle(known, &[status(Refunded)]),
         PaymentStatus::ChargedBack => settle(known, &[status(ChargedBack)]),
-        PaymentStatus::Paid
-        | PaymentStatus::New
+        PaymentStatus::New
         | PaymentStatus::InProgress
         | PaymentStatus::WaitingForConfirmation
+        | PaymentStatus::Paid
         | PaymentStatus::NotPaid
         | PaymentStatus::Failed
         | PaymentStatus::Canceled

@@ -9,10 +9,10 @@ use std::{
 use tracing::warn;
 
 use super::{
-    ApiBooking, ApiClient, ApiError, Bookings, Patience, Visit, client::Question, model,
+    ApiBooking, ApiClient, ApiError, Bookings, Patience, client::Question, list_model,
     scopes::Scopes,
 };
-use crate::notification::AnsweredBooking;
+use crate::notification::{AnsweredBooking, Visit};
 
 /// Moves followed in one lookup. A booking names the newest one of its chain, so a second move is
 /// one that happened meanwhile.
@@ -105,7 +105,7 @@ impl ApiClient {
 
     async fn booking_at(&self, visit: Visit) -> Result<Found, ApiError> {
         let url = self.resource(&path_of(&visit));
-        let question = Question { operation: "booking", url: &url, until: None, timeout: None };
+        let question = Question { operation: "booking", url: &url, timeout: None, until: None };
         let read = |body: &[u8]| self.read(body, &visit);
         let answer = self.look_up(&question, self.booking_scopes(), read).await?;
         Ok(Found { answer, visit })
@@ -114,7 +114,7 @@ impl ApiClient {
     async fn booking_once(&self, visit: &Visit, until: Instant) -> Result<Found, ApiError> {
         let url = self.resource(&path_of(visit));
         let question =
-            Question { operation: "booking", url: &url, until: Some(until), timeout: None };
+            Question { operation: "booking", url: &url, timeout: None, until: Some(until) };
         let read = |body: &[u8]| self.read(body, visit);
         let answer = self.look_up_once(&question, self.booking_scopes(), read).await?;
         Ok(Found { answer, visit: visit.clone() })
@@ -130,11 +130,11 @@ impl ApiClient {
 
     async fn other_addresses(&self, visit: &Visit) -> Result<Vec<String>, ApiError> {
         let url = self.resource(&path_of(visit)[..5]);
-        let question = Question { operation: "addresses", url: &url, until: None, timeout: None };
-        let mut others = self.look_up(&question, &Scopes::none(), model::address_ids).await?;
-        others.retain(|address| *address != visit.address_id);
-        others.truncate(MOST_OTHER_ADDRESSES);
-        Ok(others)
+        let question = Question { operation: "addresses", url: &url, timeout: None, until: None };
+        let read = |body: &[u8]| list_model::part(body, list_model::address);
+        let listed = self.look_up(&question, &Scopes::none(), read).await?.items;
+        let ids = listed.into_iter().map(|address| address.id);
+        Ok(ids.filter(|id| *id != visit.address_id).take(MOST_OTHER_ADDRESSES).collect())
     }
 }
 

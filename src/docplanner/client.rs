@@ -35,9 +35,9 @@ pub(super) struct Question<'q> {
     /// The word in metrics.
     pub(super) operation: &'static str,
     pub(super) url: &'q Url,
-    /// Where it is another than that of a lookup.
+    /// How long one request may take, where it is another time than that of a lookup.
     pub(super) timeout: Option<Duration>,
-    /// When who asks stops waiting, if before a request's own end.
+    /// When who asks stops waiting, whatever is still under way.
     pub(super) until: Option<Instant>,
 }
 

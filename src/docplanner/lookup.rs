@@ -27,7 +27,7 @@ impl ApiClient {
         address: &str,
     ) -> Result<AddressFacts, ApiError> {
         let url = self.resource(&["facilities", facility, "doctors", doctor, "addresses", address]);
-        let question = Question { operation: "address", url: &url, until: None, timeout: None };
+        let question = Question { operation: "address", url: &url, timeout: None, until: None };
         let read = |body: &[u8]| model::address(body, address);
         let facts = self.look_up(&question, self.address_scopes(), read).await?;
         Ok(AddressFacts { as_of: Some(self.now()), ..facts })

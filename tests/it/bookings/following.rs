@@ -2,8 +2,7 @@
 
 use docplanner_worker::{
     docplanner::{ApiError, Bookings, Patience},
-    notification::PaymentStatus,
-    notification::Visit,
+    notification::{PaymentStatus, Visit},
     retry::Prospect,
     simulator::{
         api::{Dialect, Fault},

@@ -7,10 +7,16 @@ use super::{
 };
 use crate::support::{Story, clinic, proxy::PUBLISHING, servers, until};
 
+/// Leases that run out while a test waits.
+fn short_leases(story: &mut Story) {
+    story.settings.broker.push(r#"confirm_timeout = "2s""#.into());
+    story.settings.database.push(r#"lease = "3s""#.into());
+}
+
 #[tokio::test]
 async fn a_worker_that_is_killed_while_it_asks_leaves_the_payment_to_another() {
     let mut story = Story::begin().await;
-    story.settings.database.push(r#"lease = "3s""#.into());
+    short_leases(&mut story);
     let worker = story.worker().await;
     insert(&story, "77", Some("failed"));
     book(&mut story, "77").await;
@@ -30,7 +36,7 @@ async fn a_worker_that_is_killed_while_it_asks_leaves_the_payment_to_another() {
 #[tokio::test]
 async fn a_worker_that_is_killed_after_its_decision_does_not_change_it() {
     let mut story = Story::begin().await;
-    story.settings.database.push(r#"lease = "3s""#.into());
+    short_leases(&mut story);
     let direct = story.settings.amqp_url.clone();
     let broker = story.proxy_before_broker().await;
     let worker = story.worker().await;

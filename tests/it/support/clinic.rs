@@ -1,6 +1,9 @@
 //! One clinic with an address of each kind, and the notifications it gets.
 
-use docplanner_worker::simulator::world::{Address, Doctor, Facility, World};
+use docplanner_worker::simulator::{
+    api::{LoggedRequest, Simulator},
+    world::{Address, Doctor, Facility, World},
+};
 use serde_json::{Value, json};
 
 /// At the clinic, not paid online.
@@ -92,6 +95,12 @@ pub fn to_be_paid(id: &str) -> Value {
 /// A notification that tells of one booking.
 pub fn told(name: &str, address: &str, booking: Value) -> Value {
     notification(name, address, json!({ "visit_booking": booking }))
+}
+
+/// How often the API has told of a booking. A first question in a scope that it does not know is not counted.
+pub fn bookings_told(docplanner: &Simulator) -> usize {
+    let told = |it: &LoggedRequest| it.path.contains("/bookings/") && it.status == Some(200);
+    docplanner.requests().iter().filter(|it| told(it)).count()
 }
 
 /// `booking-moved`.

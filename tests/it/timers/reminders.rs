@@ -41,6 +41,15 @@ async fn planned(story: &Story) -> String {
     story.sql(&format!("SELECT {all} FROM timers")).await
 }
 
+/// The API knows the booking as 78, on the next day.
+fn move_at_api(story: &Story) {
+    story.docplanner.world(|world| {
+        let new = world.move_booking("77", "78");
+        new.start_at = "2099-05-27T10:00:00+02:00".parse().unwrap();
+        new.end_at = new.start_at + TimeDelta::minutes(30);
+    });
+}
+
 /// Both timers are gone, and nothing is published.
 async fn assert_no_reminder(mut story: Story, worker: Worker) {
     story.sql("UPDATE timers SET fire_at = now()").await;
@@ -121,9 +130,7 @@ async fn a_visit_that_moves_is_reminded_of_at_its_new_time() {
     let mut new = booking();
     new["id"] = "78".into();
     new["start_at"] = "2099-05-27T10:00:00+02:00".into();
-    story.docplanner.world(|world| {
-        world.move_booking("77", "78").start_at = "2099-05-27T10:00:00+02:00".parse().unwrap();
-    });
+    move_at_api(&story);
     story.deliver(&clinic::moved(ONLINE, booking_with_call(), new)).await;
     next(&mut story, "booking.moved").await;
     worker.until_settled("published", 2).await;
@@ -131,6 +138,7 @@ async fn a_visit_that_moves_is_reminded_of_at_its_new_time() {
     is_due(&story, 3600).await;
     let event = next(&mut story, "video_call.reminder_due").await;
     assert_eq!((event.booking().as_str(), &event.body["partitionkey"]), ("78", &"77".into()));
+    assert_eq!(event.body["data"]["booking"]["start_at"], "2099-05-27T10:00:00+02:00");
     is_due(&story, 600).await;
     next(&mut story, "video_call.reminder_due").await;
     assert_no_reminder(story, worker).await;
@@ -143,9 +151,7 @@ async fn what_the_api_says_of_the_visit_may_make_a_reminder_pointless() {
     assert_no_reminder(story, worker).await;
 
     let (story, worker) = booked().await;
-    story.docplanner.world(|world| {
-        world.move_booking("77", "78").start_at = "2099-05-27T10:00:00+02:00".parse().unwrap();
-    });
+    move_at_api(&story);
     assert_no_reminder(story, worker).await;
 
     let (story, worker) = booked().await;

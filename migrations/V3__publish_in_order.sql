@@ -84,9 +84,15 @@ BEGIN
     SET last_sequence = greatest(root.last_sequence, branch.last_sequence),
         latest = greatest(root.latest, branch.latest),
         keep_until = greatest(root.keep_until, branch.keep_until),
-        payment = coalesce(root.payment, branch.payment),
-        payment_basis = CASE WHEN root.payment IS NULL THEN branch.payment_basis ELSE root.payment_basis END,
-        payment_due_at = CASE WHEN root.payment IS NULL THEN branch.payment_due_at ELSE root.payment_due_at END,
+        -- What is decided in either of them is decided.
+        (payment, payment_basis, payment_due_at) = (
+            SELECT p.payment, p.basis, p.due_at
+            FROM (VALUES
+                (1, root.payment, root.payment_basis, root.payment_due_at),
+                (2, branch.payment, branch.payment_basis, branch.payment_due_at)
+            ) AS p (nth, payment, basis, due_at)
+            ORDER BY p.payment IS NULL, p.payment = 'pending', p.nth
+            LIMIT 1),
         open = ARRAY(
             SELECT o.key FROM unnest(root.open || branch.open) WITH ORDINALITY AS o (key, nth)
             JOIN inbox USING (key)

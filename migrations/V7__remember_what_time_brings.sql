@@ -26,7 +26,7 @@ CREATE TABLE timers (
     leased_until   timestamptz NOT NULL DEFAULT '-infinity'
 );
 
-CREATE INDEX timers_fire_at ON timers (fire_at);
+CREATE INDEX timers_fire_at ON timers (tenant, fire_at);
 CREATE INDEX timers_chain ON timers (chain);
 
 -- What completing a claim brings beside the completion, in the same transaction: nothing if the lease has run out, or
@@ -59,7 +59,7 @@ BEGIN
             address_id = new.address_id, booking_id = new.booking_id
         FROM jsonb_to_record(effect.rebook)
             AS new (facility_id text, doctor_id text, address_id text, booking_id text)
-        WHERE kind = 'payment'
+        WHERE kind = 'payment' AND effect.rebook IS NOT NULL
           AND chain IN (SELECT subject FROM chains WHERE subject = root OR continues = root);
         INSERT INTO timers (id, chain, kind, tenant, facility_id, doctor_id, address_id, booking_id,
                             due_at, fire_at, before_seconds, start_at, certain)

@@ -51,8 +51,8 @@ pub struct Timer {
 
 /// The store of timers. Its calls wait as long as the store is away.
 pub trait TimerStore: Send + Sync {
-    /// Timers of these tenants that are due, oldest first, held until a lease runs out.
-    fn due(&self, tenants: &[String], at_most: usize) -> impl Future<Output = Vec<Timer>> + Send;
+    /// Timers that are due, oldest first and at most so many of each tenant, held until a lease runs out.
+    fn due(&self, free: &[(String, usize)]) -> impl Future<Output = Vec<Timer>> + Send;
 
     /// Gives a timer back, to fire again after a while; `looked`: somebody has looked in vain.
     fn postpone(
@@ -71,7 +71,10 @@ pub trait TimerStore: Send + Sync {
         decision: (PaymentState, Basis),
     ) -> impl Future<Output = Option<(PaymentState, Basis)>> + Send;
 
-    /// Removes a timer whose event was published.
+    /// Whether it was not canceled meanwhile. Holds as long as the lease in the inbox.
+    fn is_set(&self, timer: &Timer) -> impl Future<Output = bool> + Send;
+
+    /// Removes a timer that has nothing to do any more.
     fn remove(&self, timer: &Timer) -> impl Future<Output = ()> + Send;
 }
 
@@ -93,6 +96,9 @@ pub enum Fate {
 
 /// Somebody else is working on the chain; that takes milliseconds.
 const CHAIN_IS_BUSY: Duration = Duration::from_secs(1);
+
+/// The number of a lease that nobody had before.
+const FIRST_LEASE: i32 = 1;
 
 /// The tenant is not configured here; another process may know it, or this one after a while.
 const TENANT_IS_UNKNOWN: Duration = Duration::from_mins(10);
@@ -127,10 +133,10 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
     ) -> Result<Fate, Fate> {
         let booking = match asked {
             Ok(booking) => Some(booking),
-            Err(error) if decided.is_none() && is_unanswered(&error) => {
-                return Err(self.again(timer));
-            }
-            Err(_) => None,
+            Err(ApiError::Unknown { .. }) => None,
+            Err(_) if decided.is_some() => None,
+            // Nothing is guessed.
+            Err(_) => return Err(self.again(timer)),
         };
         let told = booking.as_ref().map(|told| (&told.booking, told.payment_status.as_ref()));
         let decision = match decided {
@@ -148,7 +154,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         let known = lease.payment.clone();
         let is_pending = known.as_ref().is_some_and(|p| p.state == PaymentState::Pending);
         if !is_pending {
-            return Ok(self.done(timer, lease, Vec::new(), Effects::default()).await);
+            return Ok(self.nothing_to_tell(timer, lease, store).await);
         }
         let Some((state, basis)) = store.decide(timer, &lease, decision).await else {
             return Err(self.again(timer));
@@ -181,11 +187,15 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
             (booking.start_at, payment::is_canceled(booking), booking.videocall_url.is_some())
         });
         if video::still(reminder, told, (self.clock)()) == Still::Pointless {
-            store.remove(timer).await;
-            return Ok(Fate::Pointless);
+            let lease = self.turn_of(timer, store).await?;
+            return Ok(self.nothing_to_tell(timer, lease, store).await);
         }
         let facts = self.facts(timer, booking.as_ref()).await.unwrap_or_default();
         let lease = self.turn_of(timer, store).await?;
+        // Told meanwhile: canceled, or moved.
+        if !store.is_set(timer).await {
+            return Ok(self.nothing_to_tell(timer, lease, store).await);
+        }
         let kind = EventKind::VideoCallReminderDue;
         let mut event = self.event(kind, timer, tenant, booking.as_ref(), &facts, &lease);
         event.data.reminder = Some(ReminderData { before_seconds: reminder.before_seconds });
@@ -272,11 +282,22 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         if published {
             return Ok(self.done(timer, lease, vec![event], effects).await);
         }
-        let again = self.again(timer);
-        if let Fate::Postponed { by, .. } = again {
-            self.inbox.close(lease, Closing::Release { back_in: by }).await;
+        // Soon, however late it is: it may have been published, so the others of its chain wait for it.
+        let by = CHAIN_IS_BUSY;
+        self.inbox.close(lease, Closing::Release { back_in: by }).await;
+        Err(Fate::Postponed { by, looked: false })
+    }
+
+    /// Gives the turn back. Who had it before may have published, and then its sequence is used.
+    async fn nothing_to_tell(&self, timer: &Timer, lease: Lease, store: &impl TimerStore) -> Fate {
+        if lease.number == FIRST_LEASE {
+            return self.done(timer, lease, Vec::new(), Effects::default()).await;
         }
-        Err(again)
+        if !self.inbox.close(lease, Closing::Abandon).await {
+            return self.again(timer);
+        }
+        store.remove(timer).await;
+        Fate::Pointless
     }
 
     async fn done(

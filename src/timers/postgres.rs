@@ -16,19 +16,26 @@ use crate::{
     payment::{Basis, PaymentState},
 };
 
-/// Holds what is due. Rows that another process is taking are passed over.
+/// Holds what is due. Rows that another process is taking are passed over. Each tenant's are taken for themselves, so that
+/// a tenant whose timers pile up keeps no other's from being seen.
 const DUE: &str = "
-    UPDATE timers SET holder = $1, leased_until = at.now + make_interval(secs => $4)
-    FROM (SELECT coalesce($5, now()) AS now) AS at
-    WHERE id IN (
-        SELECT id FROM timers
-        WHERE fire_at <= coalesce($5, now()) AND leased_until < coalesce($5, now()) AND tenant = ANY ($2)
-        ORDER BY fire_at
-        LIMIT $3
-        FOR UPDATE SKIP LOCKED
+    WITH due AS MATERIALIZED (
+        SELECT oldest.id
+        FROM unnest($2::text[], $3::bigint[]) AS free (tenant, at_most)
+        CROSS JOIN LATERAL (
+            SELECT id FROM timers
+            WHERE tenant = free.tenant
+              AND fire_at <= coalesce($5, now()) AND leased_until < coalesce($5, now())
+            ORDER BY fire_at
+            LIMIT free.at_most
+            FOR UPDATE SKIP LOCKED
+        ) AS oldest
     )
-    RETURNING id, chain, kind, tenant, facility_id, doctor_id, address_id, booking_id, due_at, looks, outcome,
-              basis, before_seconds, start_at, certain";
+    UPDATE timers SET holder = $1, leased_until = coalesce($5, now()) + make_interval(secs => $4)
+    FROM due
+    WHERE timers.id = due.id
+    RETURNING timers.id, chain, kind, tenant, facility_id, doctor_id, address_id, booking_id, due_at, looks,
+              outcome, basis, before_seconds, start_at, certain";
 
 const POSTPONE: &str = "
     UPDATE timers
@@ -41,6 +48,8 @@ const DECIDE: &str = "
     SET outcome = coalesce(outcome, $4), basis = CASE WHEN outcome IS NULL THEN $5 ELSE basis END
     WHERE id = $1 AND EXISTS (SELECT FROM inbox WHERE key = $2 AND lease = $3 AND completed_at IS NULL)
     RETURNING outcome, basis";
+
+const IS_SET: &str = "SELECT FROM timers WHERE id = $1";
 
 const REMOVE: &str = "DELETE FROM timers WHERE id = $1";
 
@@ -75,8 +84,8 @@ impl PostgresTimers {
 }
 
 impl TimerStore for PostgresTimers {
-    async fn due(&self, tenants: &[String], at_most: usize) -> Vec<Timer> {
-        let due = TakeDue { tenants, at_most, lease: self.lease, now: self.now() };
+    async fn due(&self, free: &[(String, usize)]) -> Vec<Timer> {
+        let due = TakeDue { free, lease: self.lease, now: self.now() };
         let mut timers = self.database.until_answered(&due).await;
         timers.sort_by_key(|timer| timer.due_at);
         timers
@@ -95,14 +104,17 @@ impl TimerStore for PostgresTimers {
         self.database.until_answered(&Decide { timer, lease, decision }).await
     }
 
+    async fn is_set(&self, timer: &Timer) -> bool {
+        self.database.until_answered(&IsSet(timer.id)).await
+    }
+
     async fn remove(&self, timer: &Timer) {
         self.database.until_answered(&Remove(timer.id)).await;
     }
 }
 
 struct TakeDue<'t> {
-    tenants: &'t [String],
-    at_most: usize,
+    free: &'t [(String, usize)],
     lease: Duration,
     now: Option<DateTime<Utc>>,
 }
@@ -112,12 +124,13 @@ impl Statement for TakeDue<'_> {
 
     async fn ask(&self, client: &Object) -> Result<Vec<Timer>, tokio_postgres::Error> {
         let holder = Uuid::new_v4();
-        let at_most = i64::try_from(self.at_most).unwrap_or(i64::MAX);
+        let tenants: Vec<&str> = self.free.iter().map(|(tenant, _)| tenant.as_str()).collect();
+        let at_most = |(_, free): &(String, usize)| i64::try_from(*free).unwrap_or(i64::MAX);
+        let at_most: Vec<i64> = self.free.iter().map(at_most).collect();
         let lease = self.lease.as_secs_f64();
         let statement = client.prepare_cached(DUE).await?;
-        let rows = client
-            .query(&statement, &[&holder, &self.tenants, &at_most, &lease, &self.now])
-            .await?;
+        let rows =
+            client.query(&statement, &[&holder, &tenants, &at_most, &lease, &self.now]).await?;
         Ok(rows.iter().filter_map(|row| timer(row, holder)).collect())
     }
 }
@@ -191,6 +204,16 @@ impl Statement for Decide<'_> {
         Ok(row.and_then(|row| {
             PaymentState::from_word(row.get("outcome")).zip(Basis::from_word(row.get("basis")))
         }))
+    }
+}
+
+struct IsSet(Uuid);
+
+impl Statement for IsSet {
+    type Answer = bool;
+
+    async fn ask(&self, client: &Object) -> Result<bool, tokio_postgres::Error> {
+        Ok(client.query_opt(IS_SET, &[&self.0]).await?.is_some())
     }
 }
 

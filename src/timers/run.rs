@@ -1,8 +1,8 @@
 //! Fires timers when they are due, a few at a time.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info};
 
@@ -17,7 +17,8 @@ use crate::{
 /// How often an idle process looks for timers that are due: what is late by less is on time.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How many timers one process works on at once. After an outage thousands are due: each costs the API a request.
+/// How many timers of a tenant one process works on at once. After an outage thousands are due: each costs the API a
+/// request. A tenant whose API does not answer keeps no other waiting.
 const AT_ONCE: usize = 16;
 
 /// How often the payments are counted.
@@ -37,27 +38,36 @@ pub async fn run_until_stopped<I, A, B, P>(
     let tasks = TaskTracker::new();
     let counting = count_until_stopped(Arc::clone(&pipeline), store.clone(), stop.clone());
     tasks.spawn(counting);
-    let permits = Arc::new(Semaphore::new(AT_ONCE));
-    let tenants = pipeline.tenants.ids();
+    let permits: HashMap<String, Arc<Semaphore>> = pipeline
+        .tenants
+        .ids()
+        .into_iter()
+        .map(|id| (id, Arc::new(Semaphore::new(AT_ONCE))))
+        .collect();
+    let finished = Arc::new(Notify::new());
     loop {
-        let free = permits.available_permits();
-        let due = store.due(&tenants, free);
-        let Some(taken) = stop.run_until_cancelled(due).await else { break };
-        let all_busy = taken.len() == free;
+        let free: Vec<(String, usize)> = permits
+            .iter()
+            .map(|(tenant, permits)| (tenant.clone(), permits.available_permits()))
+            .collect();
+        let Some(taken) = stop.run_until_cancelled(store.due(&free)).await else { break };
         for timer in taken {
             // There is one for each: nobody else takes them.
-            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
+            let permits = permits.get(&timer.tenant).map(Arc::clone);
+            let Some(permit) = permits.and_then(|it| it.try_acquire_owned().ok()) else { continue };
             let (pipeline, store) = (Arc::clone(&pipeline), store.clone());
+            let finished = Arc::clone(&finished);
             tasks.spawn(async move {
                 fire(&pipeline, &store, &timer).await;
                 drop(permit);
+                finished.notify_one();
             });
         }
+        let is_waited_for = permits.values().any(|permits| permits.available_permits() == 0);
         let next = async {
-            if all_busy {
-                drop(permits.acquire().await);
-            } else {
-                tokio::time::sleep(LOOK_EVERY).await;
+            tokio::select! {
+                () = finished.notified(), if is_waited_for => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         };
         if stop.run_until_cancelled(next).await.is_none() {

@@ -25,6 +25,8 @@ mod happy_path;
 mod kinds;
 mod mapping;
 mod order;
+mod payments;
 mod poison;
 mod restarts;
+mod timers;
 mod topology_outages;

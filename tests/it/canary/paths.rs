@@ -1,6 +1,9 @@
 //! Every way that a delivery can take through the worker.
 
-use docplanner_worker::simulator::api::{Client, Fault, Options, Simulator};
+use docplanner_worker::simulator::{
+    api::{Client, Fault, Options, Simulator},
+    world::{Booking, Patient},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -47,6 +50,62 @@ async fn patients_and_secrets_are_in_event_and_dead_letter_bodies_only() {
     assert!(log.contains("dead-lettered") && log.contains("will try again"), "{log}");
     assert_clean("the log", &log, &canaries);
     story.servers.management("DELETE", &format!("users/{}", user(&story)), "").await;
+}
+
+/// What is remembered until it is due, and what is asked for then.
+#[tokio::test]
+async fn patients_and_calls_are_not_remembered_for_what_is_due_later() {
+    let mut story = story().await;
+    story.settings.more = "[tenants.video]\nreminders = [\"1h\"]\n".into();
+    story.docplanner.world(|world| world.insert_booking(booking_of_canaries()));
+    let worker = story.worker().await;
+    let mut booking = booked("77");
+    for (key, far) in
+        [("start_at", "2099-05-26T16:00:00+02:00"), ("end_at", "2099-05-26T16:30:00+02:00")]
+    {
+        booking[key] = far.into();
+    }
+    booking["booked_at"] = "2099-05-12T10:18:24+02:00".into();
+    booking["visit_payment"] = true.into();
+    story.deliver(&clinic::told("slot-booked", clinic::ONLINE_PAYMENT, booking)).await;
+    assert_event_tells_all(&story.next_event().await);
+    worker.until_settled("published", 1).await;
+    assert_eq!(story.sql("SELECT count(*) FROM timers").await, "2");
+    assert_nothing_is_remembered(&story).await;
+
+    for kind in ["reminder", "payment"] {
+        story.sql(&format!("UPDATE timers SET fire_at = now() WHERE kind = '{kind}'")).await;
+        let event = story.next_event().await;
+        let body = event.body.to_string();
+        assert!(body.contains(PRIVATE[0].1) && body.contains(PRIVATE[9].1), "{body}");
+        assert_clean("a property of an event", &format!("{:?}", event.properties), &canaries());
+    }
+    assert_nothing_is_remembered(&story).await;
+    assert_clean("a metric", &worker.metrics().await, &canaries());
+    let log = worker.log();
+    assert!(worker.stop().await.success());
+    assert_clean("the log", &log.text(), &canaries());
+}
+
+async fn assert_nothing_is_remembered(story: &Story) {
+    for (table, rows) in tables(story).await {
+        assert_clean(&format!("table {table}"), &rows, &canaries());
+    }
+}
+
+/// Booking 77 as the API knows it.
+fn booking_of_canaries() -> Booking {
+    let start_at = "2099-05-26T16:00:00+02:00".parse().unwrap();
+    let booking = Booking::new("77", clinic::ONLINE_PAYMENT, start_at).with_payment("successful");
+    let patient = Patient {
+        name: PRIVATE[0].1.to_owned(),
+        surname: PRIVATE[1].1.to_owned(),
+        email: Some(PRIVATE[2].1.to_owned()),
+        phone: Some(PRIVATE[3].1.to_owned()),
+        ..Patient::sample()
+    };
+    let comment = Some(PRIVATE[8].1.to_owned());
+    Booking { patient, comment, ..booking.with_video_call(PRIVATE[9].1) }
 }
 
 /// A user of the broker for this story alone.

@@ -70,6 +70,26 @@ async fn the_explained_event_is_the_published_one() {
 }
 
 #[tokio::test]
+async fn what_follows_from_a_notification_is_explained() {
+    let mut story = Story::begin().await;
+    let config = story.config_file();
+    let worker = story.worker().await;
+    let body = fixture("notifications/booking-payment-status-changed.json");
+    let ran = with_config(&["explain", "--output", "json", "-"], &config, &body).await;
+    let mut explained: Value = serde_json::from_str(&ran.stdout).unwrap();
+    story.broker.deliver(body.as_bytes(), &[]).await;
+    story.next_event().await;
+    let mut paid = story.next_event().await;
+    assert_eq!(paid.body["type"], "docplanner.payment.paid.v1");
+    explained["then"][0]["data"]["address"]["flags_as_of"].take();
+    paid.body["data"]["address"]["flags_as_of"].take();
+    assert_eq!(explained["then"], serde_json::json!([paid.body]));
+    let ran = with_config(&["explain", "-"], &config, &body).await;
+    assert!(ran.stdout.contains("payment.paid"), "{}", ran.stdout);
+    assert!(worker.stop().await.success());
+}
+
+#[tokio::test]
 async fn a_question_is_explained_as_ignored() {
     let story = Story::begin().await;
     let config = story.config_file();

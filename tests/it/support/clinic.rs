@@ -1,6 +1,9 @@
 //! One clinic with an address of each kind, and the notifications it gets.
 
-use docplanner_worker::simulator::world::{Address, Doctor, Facility, World};
+use docplanner_worker::simulator::{
+    api::{LoggedRequest, Simulator},
+    world::{Address, Doctor, Facility, World},
+};
 use serde_json::{Value, json};
 
 /// At the clinic, not paid online.
@@ -77,4 +80,40 @@ pub fn booked(id: &str) -> Value {
         },
         "comment": "Please call me before the visit"
     })
+}
+
+/// A booking of a far future that is to be paid: whatever is due for it waits until a test says so.
+pub fn to_be_paid(id: &str) -> Value {
+    let mut booking = booked(id);
+    booking["start_at"] = "2099-05-26T16:00:00+02:00".into();
+    booking["end_at"] = "2099-05-26T16:30:00+02:00".into();
+    booking["booked_at"] = "2099-05-12T10:18:24+02:00".into();
+    booking["visit_payment"] = true.into();
+    booking
+}
+
+/// A notification that tells of one booking.
+pub fn told(name: &str, address: &str, booking: Value) -> Value {
+    notification(name, address, json!({ "visit_booking": booking }))
+}
+
+/// How often the API has told of a booking. A first question in a scope that it does not know is not counted.
+pub fn bookings_told(docplanner: &Simulator) -> usize {
+    let told = |it: &LoggedRequest| it.path.contains("/bookings/") && it.status == Some(200);
+    docplanner.requests().iter().filter(|it| told(it)).count()
+}
+
+/// `booking-moved`.
+pub fn moved(address: &str, old: Value, new: Value) -> Value {
+    let data = json!({ "old_visit_booking": old, "new_visit_booking": new });
+    notification("booking-moved", address, data)
+}
+
+/// `booking-payment-status-changed`.
+pub fn payment_status(address: &str, booking: Value, to: &str) -> Value {
+    let change = json!({
+        "status_from": "not-paid", "status_to": to, "changed_at": "2099-05-12T10:40:00+02:00",
+    });
+    let data = json!({ "visit_booking": booking, "visit_payment_status": change });
+    notification("booking-payment-status-changed", address, data)
 }

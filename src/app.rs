@@ -12,7 +12,7 @@ use crate::{
     clock,
     config::{Settings, TenantSettings},
     database::{Database, connect_pool},
-    docplanner::{ApiClient, ApiSettings, CachedAddresses},
+    docplanner::{ApiClient, ApiSettings, CachedAddresses, Upkeep},
     health::Health,
     inbox::{self, PostgresInbox},
     metrics::Metrics,
@@ -116,9 +116,12 @@ fn build(
     background.spawn(database.clone().watch(background.last.clone()));
     let retention = settings.database.retention;
     background.spawn(inbox::clean_until_stopped(pool.clone(), retention, background.last.clone()));
+    let (addresses, upkeep) = addresses(&settings.tenants, &database, metrics)?;
+    let (listening, last) = (settings.database.clone(), background.last.clone());
+    background.spawn(upkeep.run_until_stopped(listening, pool.clone(), last));
     let pipeline = Pipeline {
         inbox,
-        addresses: addresses(&settings.tenants, metrics)?,
+        addresses,
         publisher: publisher.clone(),
         tenants: Tenants::new(&settings.tenants),
         retry: RetryPolicy::new(settings.broker.retry_delays.clone())?,
@@ -139,20 +142,17 @@ fn build(
     ))
 }
 
-/// The address cache over every tenant's API client.
-///
-/// # Errors
-///
-/// If a client cannot be made.
-pub fn addresses(
+/// The address cache over every tenant's API client, and what has to run for it.
+fn addresses(
     tenants: &[TenantSettings],
+    database: &Database,
     metrics: &Arc<Metrics>,
-) -> anyhow::Result<CachedAddresses> {
+) -> anyhow::Result<(CachedAddresses, Upkeep<impl Future<Output = ()> + Send + use<>>)> {
     let clients = tenants
         .iter()
         .map(|tenant| Ok((tenant.id.clone(), api_client(tenant, metrics)?, tenant.flags_ttl)))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(CachedAddresses::new(clients, Arc::clone(metrics)))
+    Ok(CachedAddresses::new(clients, database.clone(), Arc::clone(metrics)))
 }
 
 /// A tenant's API client.

@@ -4,13 +4,15 @@ mod answer;
 mod auth;
 mod cache;
 mod client;
+mod lookup;
 mod model;
+mod scopes;
 mod single_flight;
 
 use std::time::Duration;
 
 pub use self::{
-    cache::CachedAddresses,
+    cache::{CachedAddresses, Peeked, Upkeep, peek},
     client::{ApiClient, ApiSettings},
 };
 use crate::{delivery::Reason, normalize::AddressFacts, notification::Place, retry::Prospect};
@@ -25,9 +27,10 @@ pub trait Addresses: Send + Sync {
         place: &Place,
     ) -> impl Future<Output = Result<AddressFacts, ApiError>> + Send;
 
-    /// Something about the address has changed: ask again before the next use. What was known
-    /// is kept for when nobody answers.
-    fn expire(&self, tenant: &str, address_id: &str);
+    /// Something about the address has changed: every pod asks again before its next use. What was known
+    /// is kept for when nobody answers. Waits as long as the others cannot be told, because a change that
+    /// is lost would route events wrongly; dropping the future gives up.
+    fn expire(&self, tenant: &str, address_id: &str) -> impl Future<Output = ()> + Send;
 }
 
 /// Why the API could not tell. No variant carries a body or a credential.

@@ -1,7 +1,6 @@
 //! "May I process this notification?" The inbox remembers every idempotency key that was
 //! published, for all pods.
 
-mod batch;
 mod cleaner;
 mod postgres;
 mod schema;

@@ -15,11 +15,12 @@ use super::{Common, Failure, Output, block_on, pretty};
 use crate::{
     app, clock,
     config::Settings,
+    database::connect_pool,
     delivery::Reason,
-    docplanner::Addresses,
+    docplanner::{Peeked, peek},
     event::Event,
     metrics::Metrics,
-    normalize::{AddressFacts, normalize},
+    normalize::normalize,
     notification::{DecodeError, Fact, Notification},
     retry::chain,
     route::{default_queue, routing_key},
@@ -74,6 +75,8 @@ struct Flags {
     visit_payment: Option<bool>,
     as_of: Option<DateTime<Utc>>,
     age_seconds: Option<i64>,
+    /// `database` or `api`.
+    source: Option<&'static str>,
     error: Option<String>,
 }
 
@@ -139,12 +142,26 @@ async fn explain(
             return Ok(Explanation::dead(kind, Reason::UnknownTenant, error.to_string()));
         }
     };
-    let metrics = Arc::new(Metrics::new([]));
-    let addresses = app::addresses(&settings.tenants, &metrics)?;
-    let looked_up = addresses.facts(&tenant.profile.id, &notification.place).await;
-    let flags_error = looked_up.as_ref().err().map(|error| chain(error));
-    let facts = looked_up.unwrap_or_default();
-    Ok(Explanation::of(&notification, tenant, &facts, flags_error, clock::system()))
+    let peeked = look_up(settings, &tenant.profile.id, &notification).await?;
+    Ok(Explanation::of(&notification, tenant, &peeked, clock::system()))
+}
+
+/// As a worker would that has just started: in the database, then at the API.
+async fn look_up(
+    settings: &Settings,
+    tenant: &str,
+    notification: &Notification,
+) -> anyhow::Result<Peeked> {
+    let settings_of = settings.tenants.iter().find(|settings| settings.id == tenant);
+    let settings_of = settings_of.context("the tenant has no settings")?;
+    let client = app::api_client(settings_of, &Arc::new(Metrics::new([])))?;
+    let pool = connect_pool(&settings.database).context("database")?;
+    let ttl = settings_of.flags_ttl;
+    let peeked = peek(&pool, client, ttl, tenant, &notification.place).await;
+    if let Some(error) = &peeked.database_error {
+        eprintln!("the database does not tell what is known of the address: {error:#}");
+    }
+    Ok(peeked)
 }
 
 impl Explanation {
@@ -156,10 +173,10 @@ impl Explanation {
     fn of(
         notification: &Notification,
         tenant: &Tenant,
-        facts: &AddressFacts,
-        flags_error: Option<String>,
+        peeked: &Peeked,
         now: DateTime<Utc>,
     ) -> Self {
+        let facts = &peeked.facts;
         let key = notification.key(&tenant.profile.id);
         let event = normalize(notification, &key, facts, &tenant.profile);
         Self {
@@ -171,7 +188,8 @@ impl Explanation {
                 visit_payment: facts.visit_payment,
                 as_of: facts.as_of,
                 age_seconds: facts.as_of.map(|at| (now - at).num_seconds()),
-                error: flags_error,
+                source: peeked.source,
+                error: peeked.api_error.as_ref().map(|error| chain(error)),
             }),
             route: event.as_ref().map(|event| Route {
                 rule: "default routing by the address's flags",
@@ -212,8 +230,10 @@ impl Flags {
     fn in_words(&self) -> String {
         let word = |flag: Option<bool>| flag.map_or("unknown".to_owned(), |flag| flag.to_string());
         let (online, payment) = (word(self.online_only), word(self.visit_payment));
+        let source = if self.source == Some("api") { "API" } else { "database" };
         let age = match (self.age_seconds, &self.error) {
-            (Some(age), _) => format!("{age} s old"),
+            (Some(age), None) => format!("{age} s old, from the {source}"),
+            (Some(age), Some(error)) => format!("{age} s old, from the {source}, because {error}"),
             (None, Some(error)) => error.clone(),
             (None, None) => "not known".to_owned(),
         };

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -16,40 +16,25 @@ use super::{
     ApiError,
     answer::{Answer, classify},
     auth::TokenSource,
-    model,
+    scopes::Scopes,
 };
-use crate::{
-    clock::Clock,
-    config::Secret,
-    metrics::Metrics,
-    normalize::AddressFacts,
-    retry::{Backoff, Prospect},
-};
+use crate::{clock::Clock, config::Secret, metrics::Metrics, retry::Prospect};
 
 /// For a whole request. The API usually answers in a fraction of a second; a delivery should not
 /// hold its place in the prefetch window for longer than a few tries of this.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Tries within one lookup. What still fails then goes to a retry queue and frees its place.
-const TRIES: u32 = 3;
-
-/// A wait longer than this is not sat out in process.
-const LONGEST_PAUSE_IN_PROCESS: Duration = Duration::from_secs(2);
-
 /// Requests under way at once, per tenant. Docplanner's firewall counts requests, and a cold cache
 /// would otherwise send one for each address at once.
 const REQUESTS_IN_FLIGHT: usize = 16;
 
-/// The `with=` scopes of an address, from the one that covers both dialects to none: the names of the
-/// current API, of the online-features guide, and what is left if neither payment scope is known.
-const SCOPES: [&str; 5] = [
-    "address.online_only,address.visit_payment,visit.payment",
-    "address.online_only,address.visit_payment",
-    "address.online_only,visit.payment",
-    "address.online_only",
-    "",
-];
+/// What is asked.
+pub(super) struct Question<'q> {
+    /// The word in metrics.
+    pub(super) operation: &'static str,
+    pub(super) url: &'q Url,
+}
 
 /// How to reach the API for one tenant.
 #[derive(Debug, Clone)]
@@ -71,13 +56,15 @@ pub struct ApiClient {
     base_url: Url,
     tokens: TokenSource,
     in_flight: Semaphore,
-    /// Which of [`SCOPES`] this API takes; it only ever grows.
-    dialect: AtomicUsize,
+    address_scopes: Scopes,
+    address_list_scopes: Scopes,
+    /// This API tells no flags in lists.
+    pub(super) lists_refused: AtomicBool,
     /// The API told us to ask nothing before then.
     paused_until: Mutex<Option<Instant>>,
     /// The last request failed in a way that may pass.
     failing: AtomicBool,
-    clock: Clock,
+    pub(super) clock: Clock,
     metrics: Arc<Metrics>,
 }
 
@@ -113,54 +100,14 @@ impl ApiClient {
             base_url: settings.base_url,
             tokens,
             in_flight: Semaphore::new(REQUESTS_IN_FLIGHT),
-            dialect: AtomicUsize::new(0),
+            address_scopes: Scopes::of_address(),
+            address_list_scopes: Scopes::of_address_list(),
+            lists_refused: AtomicBool::new(false),
             paused_until: Mutex::new(None),
             failing: AtomicBool::new(false),
             clock,
             metrics,
         })
-    }
-
-    /// The flags of one address, and where it is.
-    ///
-    /// # Errors
-    ///
-    /// After brief retries, if the API does not answer, limits us or does not know the address.
-    pub async fn address(
-        &self,
-        facility: &str,
-        doctor: &str,
-        address: &str,
-    ) -> Result<AddressFacts, ApiError> {
-        let path = [
-            "api",
-            "v3",
-            "integration",
-            "facilities",
-            facility,
-            "doctors",
-            doctor,
-            "addresses",
-            address,
-        ];
-        let url = endpoint(&self.base_url, &path);
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
-        let mut tries = 1;
-        loop {
-            let error = match self.address_in_any_dialect(&url, address).await {
-                Ok(facts) => return Ok(facts),
-                Err(error) => error,
-            };
-            let pause = match error.prospect() {
-                Prospect::Later(_, wait) => wait.unwrap_or_default().max(backoff.next_delay()),
-                Prospect::Never(_) | Prospect::Wait(_) => return Err(error),
-            };
-            if tries == TRIES || pause > LONGEST_PAUSE_IN_PROCESS {
-                return Err(error);
-            }
-            tries += 1;
-            tokio::time::sleep(pause).await;
-        }
     }
 
     /// Whether the credentials are accepted.
@@ -172,41 +119,43 @@ impl ApiClient {
         self.tokens.token().await.map(|_| ())
     }
 
-    async fn address_in_any_dialect(
+    pub(super) fn address_scopes(&self) -> &Scopes {
+        &self.address_scopes
+    }
+
+    pub(super) fn address_list_scopes(&self) -> &Scopes {
+        &self.address_list_scopes
+    }
+
+    /// The URL of a resource of the API.
+    pub(super) fn resource(&self, path: &[&str]) -> Url {
+        endpoint(&self.base_url, &[&["api", "v3", "integration"], path].concat())
+    }
+
+    /// Asks with as many of the scopes as this API takes.
+    pub(super) async fn ask(
         &self,
-        url: &Url,
-        address: &str,
-    ) -> Result<AddressFacts, ApiError> {
+        question: &Question<'_>,
+        scopes: &Scopes,
+    ) -> Result<Answer, ApiError> {
         loop {
-            let dialect = self.dialect.load(Ordering::Relaxed);
-            let mut url = url.clone();
-            if !SCOPES[dialect].is_empty() {
-                url.query_pairs_mut().append_pair("with", SCOPES[dialect]);
-            }
-            match self.get(&url).await {
-                Ok(answer) => {
-                    let facts =
-                        model::address(&answer.body, address).ok_or(ApiError::Unreadable)?;
-                    return Ok(AddressFacts { as_of: Some((self.clock)()), ..facts });
-                }
-                // A scope that this API does not know.
-                Err(ApiError::Refused { status: 400 }) if dialect + 1 < SCOPES.len() => {
-                    self.dialect.fetch_max(dialect + 1, Ordering::Relaxed);
-                }
-                Err(error) => return Err(error),
+            let way = scopes.way();
+            match self.get(question, &scopes.ask(way, question.url)).await {
+                Err(ApiError::Refused { status: 400 }) if scopes.is_refused(way) => {}
+                answered => return answered,
             }
         }
     }
 
     /// GET with a token, which is renewed once if it is refused.
-    async fn get(&self, url: &Url) -> Result<Answer, ApiError> {
+    async fn get(&self, question: &Question<'_>, url: &Url) -> Result<Answer, ApiError> {
         let _place =
             self.in_flight.acquire().await.map_err(|_| ApiError::Unreachable("closing"))?;
         self.check_pause()?;
         let result = self.get_with_token(url).await;
         self.metrics.api_request(
             &self.tenant,
-            "address",
+            question.operation,
             result.as_ref().map_or_else(ApiError::label, |_| "ok"),
         );
         self.tell_change(&result);

@@ -8,9 +8,9 @@ use std::{
 use deadpool_postgres::Object;
 use uuid::Uuid;
 
-use super::{Claim, Closing, Inbox, Lease, batch::Batcher};
+use super::{Claim, Closing, Inbox, Lease};
 use crate::{
-    database::{Database, Statement},
+    database::{Batcher, Database, Statement},
     notification::{Content, IdempotencyKey},
 };
 
@@ -63,7 +63,7 @@ const CLOSE: &str = "
     )
     SELECT key, lease FROM abandoned UNION ALL SELECT key, lease FROM closed";
 
-/// The inbox in PostgreSQL. Claims and closings travel in batches; see `batch`.
+/// The inbox in PostgreSQL. Claims and closings travel in batches; see `Batcher`.
 pub struct PostgresInbox {
     claims: Batcher<ClaimQuestion, Claim>,
     closings: Batcher<CloseQuestion, bool>,

@@ -23,4 +23,5 @@ mod happy_path;
 mod kinds;
 mod poison;
 mod restarts;
+mod shared_flags;
 mod topology_outages;

@@ -10,12 +10,12 @@ use tokio::sync::{mpsc, oneshot};
 
 /// The way into a batching task. Cheap to clone.
 #[derive(Debug)]
-pub(super) struct Batcher<Q, A> {
+pub(crate) struct Batcher<Q, A> {
     queue: mpsc::Sender<Waiting<Q, A>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Waiting<Q, A> {
+struct Waiting<Q, A> {
     question: Q,
     answer: oneshot::Sender<A>,
 }
@@ -24,7 +24,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// A batcher, and the task that has to be spawned for it. `ask` answers a batch of at most
     /// `bound` questions, in their order; it must not fail, but may take as long as it needs.
     /// The task ends when the last batcher is dropped.
-    pub(super) fn new<F, Fut>(bound: usize, ask: F) -> (Self, impl Future<Output = ()> + Send)
+    pub(crate) fn new<F, Fut>(bound: usize, ask: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + 'static,
         Fut: Future<Output = Vec<A>> + Send,
@@ -35,7 +35,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
 
     /// Asks, and waits for the answer; `None` when the task is gone, which is at the end of the
     /// process only.
-    pub(super) async fn ask(&self, question: Q) -> Option<A> {
+    pub(crate) async fn ask(&self, question: Q) -> Option<A> {
         let (answer, answered) = oneshot::channel();
         self.queue.send(Waiting { question, answer }).await.ok()?;
         answered.await.ok()

@@ -6,6 +6,7 @@ use anyhow::Context;
 use deadpool_postgres::Pool;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use crate::{
     broker::{Consumer, RabbitPublisher, Topology},
@@ -14,7 +15,8 @@ use crate::{
     database::{Database, connect_pool},
     docplanner::{ApiClient, ApiSettings, CachedAddresses, Upkeep},
     health::Health,
-    inbox::{self, PostgresInbox},
+    inbox::{self, InboxSettings, PostgresInbox},
+    mapping::{MappingCopy, Mappings},
     metrics::Metrics,
     pipeline::Pipeline,
     probes,
@@ -34,7 +36,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let stop = Stop::default();
     let signals = tokio::spawn(stop.clone().on_signals());
     let hard = stop.hard.clone();
-    let result = hard.run_until_cancelled(run_until_stopped(settings, stop)).await;
+    let result = hard.run_until_cancelled(Box::pin(run_until_stopped(settings, stop))).await;
     signals.abort();
     result.unwrap_or(Ok(()))
 }
@@ -50,8 +52,14 @@ async fn run_until_stopped(settings: Settings, stop: Stop) -> anyhow::Result<()>
     background.spawn(probes::serve(listener, Arc::clone(&health), Arc::clone(&metrics), last));
 
     let pool = connect_pool(&settings.database).context("database")?;
-    if stop.soft.run_until_cancelled(wait_for_schema(&pool, &health)).await.is_some() {
-        let consumer = build(&settings, &pool, &health, &metrics, &background, stop)?;
+    let prepared = async {
+        wait_for_schema(&pool, &health).await;
+        let database = Database::new(pool.clone(), Arc::clone(&health));
+        MappingCopy::load(database, background.last.clone()).await
+    };
+    if let Some((mappings, following)) = stop.soft.run_until_cancelled(prepared).await {
+        background.spawn(following);
+        let consumer = build(&settings, &pool, mappings, &health, &metrics, &background, stop)?;
         consumer.run().await;
     }
 
@@ -95,6 +103,7 @@ impl Background {
 fn build(
     settings: &Settings,
     pool: &Pool,
+    mappings: Arc<dyn Mappings>,
     health: &Arc<Health>,
     metrics: &Arc<Metrics>,
     background: &Background,
@@ -110,7 +119,15 @@ fn build(
         clock::system,
     );
     background.spawn(publishing.run(background.last.clone()));
-    let (inbox, batching) = PostgresInbox::new(&database, settings.database.lease);
+    let retry = RetryPolicy::new(settings.broker.retry_delays.clone())?;
+    let inbox_settings = InboxSettings {
+        process: Uuid::new_v4(),
+        lease: settings.database.lease,
+        longest_delay: retry.longest_delay(),
+        retention: settings.database.retention,
+        clock: None,
+    };
+    let (inbox, batching) = PostgresInbox::new(&database, inbox_settings);
     // Not until the database has answered, but until nobody waits for the answer any more.
     background.spawn(background.last.clone().run_until_cancelled_owned(batching));
     background.spawn(database.clone().watch(background.last.clone()));
@@ -122,9 +139,10 @@ fn build(
     let pipeline = Pipeline {
         inbox,
         addresses,
+        mappings,
         publisher: publisher.clone(),
         tenants: Tenants::new(&settings.tenants),
-        retry: RetryPolicy::new(settings.broker.retry_delays.clone())?,
+        retry,
         max_body_bytes: settings.broker.max_body_bytes,
         metrics: Arc::clone(metrics),
         give_up: stop.hard.child_token(),

@@ -2,16 +2,27 @@
 
 mod check;
 mod explain;
+mod mapping;
 mod migrate;
 mod run;
 mod topology;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use deadpool_postgres::Object;
 use serde::Serialize;
 
-use crate::config::{Problems, Settings};
+use crate::{
+    config::{Problems, Settings},
+    database::connect_pool,
+    inbox,
+};
 
 /// Consumes Docplanner notifications from RabbitMQ and publishes normalized events to a partner's
 /// own queues.
@@ -34,6 +45,11 @@ enum Command {
     Topology {
         #[command(subcommand)]
         action: topology::Action,
+    },
+    /// Import or export the partner's own identifiers.
+    Mapping {
+        #[command(subcommand)]
+        action: mapping::Action,
     },
     /// Tell what a notification would become; publishes nothing, writes nothing.
     Explain(explain::Arguments),
@@ -84,6 +100,7 @@ impl Cli {
             Command::Migrate(common) => migrate::execute(&common),
             Command::Check(arguments) => check::execute(&arguments),
             Command::Topology { action } => topology::execute(&action),
+            Command::Mapping { action } => mapping::execute(&action),
             Command::Explain(arguments) => explain::execute(&arguments),
         };
         match result {
@@ -112,6 +129,25 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     // Whatever still waits for a server must not keep the process.
     runtime.shutdown_background();
     Ok(result)
+}
+
+/// A file that an argument names; - is standard input.
+fn read_file(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    if file.as_os_str() == "-" {
+        std::io::stdin().read_to_end(&mut content).context("standard input")?;
+    } else {
+        content = std::fs::read(file).with_context(|| file.display().to_string())?;
+    }
+    Ok(content)
+}
+
+/// A connection to a database that has everything this version needs.
+async fn migrated_database(settings: &Settings) -> anyhow::Result<Object> {
+    let pool = connect_pool(&settings.database)?;
+    let mut client = pool.get().await.context("cannot connect to the database")?;
+    inbox::check_schema(&mut client).await?;
+    Ok(client)
 }
 
 /// JSON for machines, with line breaks, keys in the order of the type.

@@ -127,6 +127,8 @@ pub struct TenantSettings {
     pub client_secret_file: Option<PathBuf>,
     /// Which facilities are this tenant's; none named: those that no other tenant names.
     pub facilities: Vec<String>,
+    /// What tells whether a visit is online.
+    pub online_detection: OnlineDetection,
     /// How long an address's flags are trusted.
     #[serde(deserialize_with = "duration")]
     pub flags_ttl: Duration,
@@ -134,6 +136,20 @@ pub struct TenantSettings {
     pub on_enrichment_failure: OnEnrichmentFailure,
     /// `[tenants.payments]`
     pub payments: PaymentSettings,
+    /// `[tenants.mapping]`
+    pub mapping: MappingSettings,
+}
+
+/// What tells whether a visit is online.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnlineDetection {
+    /// The address: `is_online_only`.
+    #[default]
+    Address,
+    /// The mapping of the service, for partners that keep one schedule for both; the address
+    /// where the mapping does not tell.
+    Service,
 }
 
 /// What becomes of a notification whose address's flags cannot be had after the last retry.
@@ -153,6 +169,25 @@ pub struct PaymentSettings {
     /// How long a patient has to pay; 90 minutes by Docplanner's online-features guide.
     #[serde(deserialize_with = "duration")]
     pub window: Duration,
+}
+
+/// `[tenants.mapping]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MappingSettings {
+    /// What becomes of an event that names something without a mapping.
+    pub on_missing: OnMissing,
+}
+
+/// What becomes of an event that names something without a mapping.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnMissing {
+    /// Published, with what is missing in `unmapped`.
+    #[default]
+    Publish,
+    /// Dead letter `unmapped`.
+    Hold,
 }
 
 /// One thing that is wrong with the settings.
@@ -222,9 +257,11 @@ impl Default for TenantSettings {
             client_secret: Secret::default(),
             client_secret_file: None,
             facilities: Vec::new(),
+            online_detection: OnlineDetection::Address,
             flags_ttl: Duration::from_mins(10),
             on_enrichment_failure: OnEnrichmentFailure::DeadLetter,
             payments: PaymentSettings::default(),
+            mapping: MappingSettings::default(),
         }
     }
 }

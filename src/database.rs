@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 pub(crate) use self::batch::Batcher;
+pub use self::batch::Pending;
 pub use self::listener::{Listener, listen_until_stopped};
 use crate::{
     config::DatabaseSettings,
@@ -83,6 +84,8 @@ impl Database {
                     self.health.database_answered();
                     return answer;
                 }
+                // The database chose us to give way; it is fine.
+                Err(StatementError::Refused(error)) if is_deadlock(&error) => {}
                 Err(error) => {
                     self.health.database_failed(&chain(&error));
                     tokio::time::sleep(backoff.next_delay()).await;
@@ -135,6 +138,10 @@ impl Database {
         drop(Object::take(client));
         Err(StatementError::TimedOut(S::TIMEOUT))
     }
+}
+
+fn is_deadlock(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&tokio_postgres::error::SqlState::T_R_DEADLOCK_DETECTED)
 }
 
 struct SignOfLife;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 
 use crate::notification::Kind;
 
@@ -18,6 +19,8 @@ pub struct Delivery {
     /// How often it was delivered before without an answer, from `x-delivery-count`: a quorum queue
     /// counts each consumer that died with it. What it only waited for does not end the count.
     pub delivery_count: u64,
+    /// When it was last put into a retry queue, from header `x-retried-at`.
+    pub retried_at: Option<DateTime<Utc>>,
     /// Header `traceparent` (W3C Trace Context), handed on to the event.
     pub traceparent: Option<String>,
 }
@@ -71,6 +74,8 @@ pub enum Reason {
     UnknownTenant,
     /// The address's flags could not be had.
     EnrichmentFailed,
+    /// It names something that has no identifier of the partner's, and the tenant wants none such.
+    Unmapped,
     /// The broker did not take the event.
     PublishFailed,
     /// The same fact was published before with other content.
@@ -122,12 +127,13 @@ impl Outcome {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 8] = [
+    pub const ALL: [Reason; 9] = [
         Reason::Malformed,
         Reason::TooLarge,
         Reason::Invalid,
         Reason::UnknownTenant,
         Reason::EnrichmentFailed,
+        Reason::Unmapped,
         Reason::PublishFailed,
         Reason::Conflict,
         Reason::Poison,
@@ -142,6 +148,7 @@ impl Reason {
             Reason::Invalid => "invalid",
             Reason::UnknownTenant => "unknown-tenant",
             Reason::EnrichmentFailed => "enrichment-failed",
+            Reason::Unmapped => "unmapped",
             Reason::PublishFailed => "publish-failed",
             Reason::Conflict => "conflict",
             Reason::Poison => "poison",

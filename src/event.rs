@@ -43,9 +43,9 @@ pub struct Event {
     /// Whose event it is.
     pub tenant: String,
     /// Events with the same key belong together.
-    pub partitionkey: Option<String>,
-    /// The place among the events of its partition key, ten digits; `null` while not counted.
-    pub sequence: Option<String>,
+    pub partitionkey: String,
+    /// Counts the events of one chain, in the order in which they are published; ten digits.
+    pub sequence: String,
     /// What happened.
     pub data: Data,
 }
@@ -100,7 +100,7 @@ pub struct Data {
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raw: Option<Private<Box<RawValue>>>,
-    /// Which of `facility`, `doctor`, `address` and `service` have no identifier of the partner's.
+    /// Which of `facility`, `doctor`, `address` and `service` are named and not mapped.
     pub unmapped: Vec<&'static str>,
 }
 

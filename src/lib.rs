@@ -24,6 +24,7 @@ pub mod broker;
 pub mod database;
 pub mod docplanner;
 pub mod inbox;
+pub mod mapping;
 pub mod quarantine;
 
 // Running it.

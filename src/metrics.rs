@@ -13,6 +13,7 @@ use crate::{
     delivery::{Disposition, Processed, Reason},
     event::EventKind,
     health::Parts,
+    inbox::{Answer, Claim},
     notification::Kind,
 };
 
@@ -55,6 +56,9 @@ pub struct Metrics {
     api_requests: Family<ApiLabels, Counter>,
     flags_cache: Family<ResultLabels, Counter>,
     dead_letters: Family<ReasonLabels, Counter>,
+    order_waits: Family<TenantLabels, Counter>,
+    sequence_gaps: Family<TenantLabels, Counter>,
+    out_of_order: Family<TenantLabels, Counter>,
     acks_lost: Counter,
     parts: [Gauge; 4],
 }
@@ -108,6 +112,11 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TenantLabels {
+    tenant: String,
+}
+
 impl Metrics {
     /// All metrics at zero, for these tenants.
     #[must_use]
@@ -124,6 +133,9 @@ impl Metrics {
             api_requests: Family::default(),
             flags_cache: Family::default(),
             dead_letters: Family::default(),
+            order_waits: Family::default(),
+            sequence_gaps: Family::default(),
+            out_of_order: Family::default(),
             acks_lost: Counter::default(),
             parts: std::array::from_fn(|_| Gauge::default()),
         };
@@ -162,6 +174,21 @@ impl Metrics {
         );
         r.register("dead_letters", "Deliveries set aside for a person", self.dead_letters.clone());
         r.register(
+            "order_waits",
+            "Claims put off because an earlier notification of the same booking is not finished",
+            self.order_waits.clone(),
+        );
+        r.register(
+            "sequence_gaps",
+            "Sequence numbers that were given and not published",
+            self.sequence_gaps.clone(),
+        );
+        r.register(
+            "out_of_order",
+            "Notifications delivered after one of the same booking that was created later",
+            self.out_of_order.clone(),
+        );
+        r.register(
             "acks_lost",
             "Acknowledgements whose channel was gone; the broker delivers again",
             self.acks_lost.clone(),
@@ -191,6 +218,7 @@ impl Metrics {
                 }
                 drop(self.duplicates.get_or_create(&KindLabels { tenant: tenant(), kind }));
             }
+            drop(self.sequence_gaps.get_or_create(&TenantLabels { tenant: tenant() }));
             for reason in Reason::ALL.map(Reason::as_str) {
                 drop(self.dead_letters.get_or_create(&ReasonLabels { tenant: tenant(), reason }));
             }
@@ -211,6 +239,9 @@ impl Metrics {
             {
                 let labels = ApiLabels { tenant: tenant(), operation, status };
                 drop(self.api_requests.get_or_create(&labels));
+            }
+            for counts in [&self.order_waits, &self.out_of_order] {
+                drop(counts.get_or_create(&TenantLabels { tenant: tenant() }));
             }
             for result in CACHE_RESULTS {
                 drop(self.flags_cache.get_or_create(&ResultLabels { tenant: tenant(), result }));
@@ -273,6 +304,26 @@ impl Metrics {
     /// An address's flags were looked up. Once per look-up.
     pub fn flags_cache(&self, tenant: &str, result: &'static str) {
         self.flags_cache.get_or_create(&ResultLabels { tenant: tenant.to_owned(), result }).inc();
+    }
+
+    /// A claim was answered: what that tells of the order.
+    pub fn order(&self, tenant: &str, answer: &Answer) {
+        let labels = || TenantLabels { tenant: tenant.to_owned() };
+        if let Claim::Behind { .. } = answer.claim {
+            self.order_waits.get_or_create(&labels()).inc();
+        }
+        if answer.late {
+            self.out_of_order.get_or_create(&labels()).inc();
+        }
+        if answer.gap {
+            self.sequence_gap(Some(tenant));
+        }
+    }
+
+    /// A sequence number was given, and its event is not published.
+    pub fn sequence_gap(&self, tenant: Option<&str>) {
+        let tenant = tenant.unwrap_or(NO_TENANT).to_owned();
+        self.sequence_gaps.get_or_create(&TenantLabels { tenant }).inc();
     }
 
     /// An acknowledgement did not reach the broker.

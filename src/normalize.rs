@@ -1,14 +1,17 @@
 //! Joins what we were told with what we looked up. Pure: the same input gives the same event.
 
+mod partner;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use self::partner::{PartnerIds, Unmapped};
 use crate::{
     event::{
         AddressData, BookedServiceData, BookingData, BreakData, Data, DoctorData, Event, EventKind,
         FacilityData, Modality, PaymentChangeData, PaymentData, ServiceData, VideoCallData,
     },
     notification::{
-        Booking, Break, Fact, IdempotencyKey, Notification, PaymentChange, Place, Service,
+        Booking, Break, Fact, IdempotencyKey, Notification, PaymentChange, Place, Position, Service,
     },
 };
 
@@ -36,6 +39,8 @@ pub struct TenantProfile {
     pub domain: String,
     /// How long a patient has to pay.
     pub payment_window: TimeDelta,
+    /// Whether a visit is online is told by its service's mapping, before the address's flag.
+    pub service_decides: bool,
 }
 
 /// For the patient, a video call opens this long before it starts (online-features guide, "Video
@@ -47,26 +52,29 @@ const PATIENT_ACCESS_BEFORE_START: TimeDelta = TimeDelta::hours(1);
 pub fn normalize(
     notification: &Notification,
     key: &IdempotencyKey,
+    position: &Position,
     facts: &AddressFacts,
+    partner: &PartnerIds,
     tenant: &TenantProfile,
 ) -> Option<Event> {
     let kind = event_kind(&notification.fact)?;
     let place = &notification.place;
-    let (subject, partitionkey) = subject(&notification.fact, place);
+    let mut data = data(notification, facts, tenant.payment_window);
+    data.identify(partner, tenant.service_decides);
     Some(Event {
         kind,
         specversion: "1.0",
         id: key.derive(&kind.event_type()),
         source: source(&tenant.domain, place.facility.id.as_deref()),
         event_type: kind.event_type(),
-        subject,
+        subject: subject(&notification.fact, place),
         time: notification.created_at,
         datacontenttype: "application/json",
         dataschema: kind.dataschema(),
         tenant: tenant.id.clone(),
-        partitionkey,
-        sequence: None,
-        data: data(notification, facts, tenant.payment_window),
+        partitionkey: position.partition_key.clone(),
+        sequence: format!("{:010}", position.sequence),
+        data,
     })
 }
 
@@ -101,36 +109,30 @@ fn source(domain: &str, facility: Option<&str>) -> String {
     }
 }
 
-/// What the event is about, and the key of the events it belongs with.
-fn subject(fact: &Fact, place: &Place) -> (Option<String>, Option<String>) {
-    let address = place.address.id.clone();
+/// What the event is about.
+fn subject(fact: &Fact, place: &Place) -> Option<String> {
+    let address = place.address.id.as_deref();
     match fact {
         Fact::SlotBooked(booking)
         | Fact::BookingCanceled(booking)
         | Fact::BookingConfirmed(booking)
         | Fact::PresenceMarked { booking, .. }
-        | Fact::PaymentStatusChanged { booking, .. } => {
-            (Some(format!("bookings/{}", booking.id)), Some(booking.id.clone()))
-        }
-        Fact::BookingMoved { old, new } => {
-            (Some(format!("bookings/{}", new.id)), Some(old.id.clone()))
-        }
+        | Fact::PaymentStatusChanged { booking, .. }
+        | Fact::BookingMoved { new: booking, .. } => Some(format!("bookings/{}", booking.id)),
         Fact::BreakCreated(pause) | Fact::BreakMoved(pause) | Fact::BreakRemoved(pause) => {
-            (Some(format!("breaks/{}", pause.id)), Some(pause.id.clone()))
+            Some(format!("breaks/{}", pause.id))
         }
         Fact::AddressServiceCreated(service)
         | Fact::AddressServiceChanged(service)
         | Fact::AddressServiceDeleted(service) => {
             let id = service.id.as_deref().unwrap_or_default();
-            (address.as_deref().map(|a| format!("addresses/{a}/services/{id}")), address)
+            address.map(|address| format!("addresses/{address}/services/{id}"))
         }
         Fact::AddressCommercialTypeChanged
         | Fact::AddressAssigned
         | Fact::AddressUnassigned
         | Fact::Question(_)
-        | Fact::Unrecognized { .. } => {
-            (address.as_deref().map(|a| format!("addresses/{a}")), address)
-        }
+        | Fact::Unrecognized { .. } => address.map(|address| format!("addresses/{address}")),
     }
 }
 

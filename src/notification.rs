@@ -3,6 +3,7 @@
 //! Everything behind [`Notification::decode`] works with checked facts and never looks at the
 //! JSON again.
 
+mod chain;
 mod decode;
 mod key;
 mod kind;
@@ -15,10 +16,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub use self::{
+    chain::{Chain, Position, Role},
     decode::DecodeError,
     key::{Content, IdempotencyKey},
     kind::Kind,
     payment_status::PaymentStatus,
+    values::presentable_id,
 };
 use crate::private::Private;
 
@@ -239,6 +242,45 @@ impl Fact {
             Fact::Question(kind) => *kind,
             Fact::Unrecognized { .. } => Kind::Unrecognized,
         }
+    }
+
+    /// The service that it is about: the booked one, or the one that changed.
+    #[must_use]
+    pub fn service(&self) -> Option<&Service> {
+        match self {
+            Fact::SlotBooked(booking)
+            | Fact::BookingCanceled(booking)
+            | Fact::BookingMoved { new: booking, .. }
+            | Fact::BookingConfirmed(booking)
+            | Fact::PaymentStatusChanged { booking, .. }
+            | Fact::PresenceMarked { booking, .. } => booking.service.as_ref(),
+            Fact::AddressServiceCreated(service)
+            | Fact::AddressServiceChanged(service)
+            | Fact::AddressServiceDeleted(service) => Some(service),
+            Fact::BreakCreated(_)
+            | Fact::BreakMoved(_)
+            | Fact::BreakRemoved(_)
+            | Fact::AddressCommercialTypeChanged
+            | Fact::AddressAssigned
+            | Fact::AddressUnassigned
+            | Fact::Question(_)
+            | Fact::Unrecognized { .. } => None,
+        }
+    }
+
+    /// The service of the booking that was moved.
+    #[must_use]
+    pub fn previous_service(&self) -> Option<&Service> {
+        match self {
+            Fact::BookingMoved { old, .. } => old.service.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it tells that an address or a service is gone: nobody will map that any more.
+    #[must_use]
+    pub fn ends_what_is_mapped(&self) -> bool {
+        matches!(self, Fact::AddressUnassigned | Fact::AddressServiceDeleted(_))
     }
 
     /// Whether it may make what is known of the address untrue.

@@ -4,11 +4,14 @@
 mod error;
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use self::error::Error;
 use crate::{
@@ -16,17 +19,18 @@ use crate::{
     config::OnEnrichmentFailure,
     delivery::{Delivery, Disposition, Outcome, Processed},
     docplanner::{Addresses, ApiError},
-    inbox::{Claim, Closing, Inbox, Lease},
+    inbox::{Answer, Claim, Closing, Inbox, Lease, Pending, Request},
+    mapping::Mappings,
     metrics::Metrics,
     normalize::{AddressFacts, normalize},
-    notification::{Content, Fact, IdempotencyKey, Notification},
+    notification::{Fact, Notification},
     retry::{Prospect, RetryPolicy},
     route::routing_key,
     tenants::{Tenant, Tenants},
 };
 
-/// How often, and how far apart, a claim is repeated while another delivery of the same fact is
-/// being worked on. That takes milliseconds; who still waits after a second goes to a retry queue.
+/// How often, and how far apart, a claim is repeated while another delivery of the same fact, or of the same
+/// chain, is being worked on. That takes milliseconds; who still waits after a second goes to a retry queue.
 const CLAIM_AGAIN_AFTER: [Duration; 4] = [
     Duration::from_millis(30),
     Duration::from_millis(120),
@@ -34,12 +38,17 @@ const CLAIM_AGAIN_AFTER: [Duration; 4] = [
     Duration::from_millis(500),
 ];
 
+/// Who comes back from a retry queue this soon is waited for here.
+const SOON: Duration = Duration::from_millis(500);
+
 /// Everything that a delivery needs on its way.
 pub struct Pipeline<I, A, P> {
-    /// Which facts were published before.
+    /// Which facts were published before, and whose turn it is.
     pub inbox: I,
     /// What is known of addresses.
     pub addresses: A,
+    /// The partner's own identifiers; in memory, so nothing is awaited.
+    pub mappings: Arc<dyn Mappings>,
     /// Where events go.
     pub publisher: P,
     /// Whose notification it is.
@@ -54,36 +63,60 @@ pub struct Pipeline<I, A, P> {
     pub give_up: CancellationToken,
 }
 
-/// A notification that is somebody's, and its identity.
-struct Received<'p> {
-    delivery: &'p Delivery,
+/// A delivery that was read, and has taken its place in its chain.
+pub struct Received {
+    /// What becomes of it unless it is to be published, and what is known of it.
+    processed: Processed,
+    claimed: Option<Claimed>,
+}
+
+impl Received {
+    /// The key in the inbox, if it was claimed.
+    #[must_use]
+    pub fn key(&self) -> Option<Uuid> {
+        self.claimed.as_ref().map(|claimed| claimed.request.key.uuid())
+    }
+}
+
+/// A notification that is somebody's, and its claim on its way.
+struct Claimed {
+    delivery: Delivery,
     notification: Notification,
-    tenant: &'p Tenant,
-    key: IdempotencyKey,
-    content: Content,
+    tenant: Arc<Tenant>,
+    request: Request,
+    answer: Pending<Answer>,
 }
 
 impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
-    /// Takes one delivery from bytes to a disposition; the consumer acts on it. Dropping the future
-    /// gives up: whatever it had claimed ends with its lease.
-    pub async fn process(&self, delivery: &Delivery) -> Processed {
+    /// Reads a delivery and takes its place in its chain. Does not wait, so that deliveries have the order in
+    /// which they are handed to this function.
+    pub fn receive(&self, delivery: Delivery) -> Received {
         let mut processed =
             Processed { disposition: Disposition::Ack(Outcome::Ignored), tenant: None, kind: None };
-        let received = self.receive(delivery, &mut processed);
-        processed.disposition = match received {
-            Err(error) => self.retry.disposition(Err(error), delivery.attempts),
-            Ok(None) => Disposition::Ack(Outcome::Ignored),
-            Ok(Some(received)) => self.publish_once(&received).await,
-        };
+        let attempts = delivery.attempts;
+        let claimed = self.claim(delivery, &mut processed).unwrap_or_else(|error| {
+            processed.disposition = self.retry.disposition(Err(error), attempts);
+            None
+        });
+        Received { processed, claimed }
+    }
+
+    /// Takes a received delivery to a disposition; the consumer acts on it. Dropping the future gives
+    /// up: whatever it had claimed ends with its lease.
+    pub async fn process(&self, received: Received) -> Processed {
+        let Received { mut processed, claimed } = received;
+        if let Some(claimed) = claimed {
+            processed.disposition = self.publish_once(claimed).await;
+        }
         processed
     }
 
-    /// Reads the delivery; `None` is a question, which states no fact.
-    fn receive<'p>(
-        &'p self,
-        delivery: &'p Delivery,
+    /// Decodes and claims; `None` is a question, which states no fact.
+    fn claim(
+        &self,
+        delivery: Delivery,
         processed: &mut Processed,
-    ) -> Result<Option<Received<'p>>, Error> {
+    ) -> Result<Option<Claimed>, Error> {
         let started = Instant::now();
         let presumed = self.tenants.presumed(delivery.tenant.as_deref());
         processed.tenant = presumed.map(|tenant| tenant.profile.id.clone());
@@ -100,26 +133,38 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
         processed.tenant = None;
         let tenant = self.tenants.resolve(delivery.tenant.as_deref(), facility)?;
         processed.tenant = Some(tenant.profile.id.clone());
-        let (key, content) = (notification.key(&tenant.profile.id), notification.content());
+        let key = notification.key(&tenant.profile.id);
+        let request = Request {
+            content: notification.content(),
+            chain: notification.chain(&tenant.profile.id, &key),
+            told_at: notification.created_at,
+            retried_at: delivery.retried_at,
+            key,
+        };
         self.metrics.stage("decode", started);
-        Ok(Some(Received { delivery, notification, tenant, key, content }))
+        let answer = self.inbox.claim(&request);
+        Ok(Some(Claimed { delivery, notification, tenant, request, answer }))
     }
 
-    /// Claims the fact, publishes its event, and closes the claim by how that went.
-    async fn publish_once(&self, received: &Received<'_>) -> Disposition {
-        let attempts = received.delivery.attempts;
-        let lease = match self.claim(received).await {
-            Claim::Acquired(lease) => lease,
-            Claim::Done => return Disposition::Ack(Outcome::Duplicate),
-            Claim::Held => return self.retry.disposition(Err(Error::HeldElsewhere), attempts),
-            Claim::Conflict => return self.retry.disposition(Err(Error::Conflict), attempts),
+    /// Waits for its turn, publishes its event, and closes the claim by how that went.
+    async fn publish_once(&self, mut claimed: Claimed) -> Disposition {
+        let attempts = claimed.delivery.attempts;
+        let lease = match self.turn(&mut claimed).await {
+            Ok(Some(lease)) => lease,
+            Ok(None) => return Disposition::Ack(Outcome::Duplicate),
+            Err(error) => return self.retry.disposition(Err(error), attempts),
         };
+        let publishing = AssertUnwindSafe(self.publish(&claimed, &lease)).catch_unwind();
         let published = tokio::select! {
-            published = self.publish(received, &lease) => published,
+            // What panicked is set aside; those behind it go on.
+            published = publishing => published.unwrap_or(Err(Error::Panicked)),
             () = tokio::time::sleep_until(lease.ends_at.into()) => Err(Error::LeaseRanOut),
             () = self.give_up.cancelled() => Err(Error::Stopping),
         };
         let disposition = self.retry.disposition(published.map(|()| Outcome::Published), attempts);
+        if let Disposition::DeadLetter { .. } = disposition {
+            self.metrics.sequence_gap(Some(&claimed.tenant.profile.id));
+        }
         let started = Instant::now();
         let closed = self.inbox.close(lease, closing(&disposition)).await;
         self.metrics.stage("close", started);
@@ -133,26 +178,44 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
         }
     }
 
-    async fn claim(&self, received: &Received<'_>) -> Claim {
+    /// The lease, once it is the notification's turn; `None` if it was published before.
+    async fn turn(&self, claimed: &mut Claimed) -> Result<Option<Lease>, Error> {
         let started = Instant::now();
-        let mut claim = self.inbox.claim(&received.key, received.content).await;
-        for pause in CLAIM_AGAIN_AFTER {
-            if claim != Claim::Held {
-                break;
+        let mut pauses = CLAIM_AGAIN_AFTER.into_iter();
+        let claim = loop {
+            let Some(answer) = (&mut claimed.answer).await else { return Err(Error::Stopping) };
+            self.metrics.order(&claimed.tenant.profile.id, &answer);
+            let changes_soon = match &answer.claim {
+                Claim::Held => true,
+                Claim::Behind { back_in } => back_in.is_none_or(|back_in| back_in <= SOON),
+                Claim::Acquired(_) | Claim::Done | Claim::Conflict => false,
+            };
+            match pauses.next().filter(|_| changes_soon) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => break answer.claim,
             }
-            tokio::time::sleep(pause).await;
-            claim = self.inbox.claim(&received.key, received.content).await;
-        }
+            claimed.answer = self.inbox.claim(&claimed.request);
+        };
         self.metrics.stage("claim", started);
-        claim
+        match claim {
+            Claim::Acquired(lease) => Ok(Some(lease)),
+            Claim::Done => Ok(None),
+            Claim::Held => Err(Error::HeldElsewhere),
+            Claim::Behind { back_in } => Err(Error::Behind { back_in }),
+            Claim::Conflict => Err(Error::Conflict),
+        }
     }
 
-    async fn publish(&self, received: &Received<'_>, lease: &Lease) -> Result<(), Error> {
-        let facts = self.look_up(received).await?;
-        let Received { delivery, notification, tenant, key, .. } = received;
-        let Some(event) = normalize(notification, key, &facts, &tenant.profile) else {
-            return Ok(());
-        };
+    async fn publish(&self, claimed: &Claimed, lease: &Lease) -> Result<(), Error> {
+        let facts = self.look_up(claimed).await?;
+        let Claimed { delivery, notification, tenant, request, .. } = claimed;
+        let (key, position, profile) = (&request.key, &lease.position, &tenant.profile);
+        let partner = self.mappings.partner_ids(&profile.id, notification);
+        let event = normalize(notification, key, position, &facts, &partner, profile);
+        let Some(event) = event else { return Ok(()) };
+        if let Some(unmapped) = tenant.holds(&notification.fact, &event) {
+            return Err(Error::Unmapped(unmapped));
+        }
         let routing_key = routing_key(&event, &facts);
         if lease.ends_at <= Instant::now() {
             return Err(Error::LeaseRanOut);
@@ -166,9 +229,9 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
 
     /// The address's flags. What becomes of a notification without them is the tenant's choice; that
     /// an address is unassigned is told in any case.
-    async fn look_up(&self, received: &Received<'_>) -> Result<AddressFacts, Error> {
+    async fn look_up(&self, claimed: &Claimed) -> Result<AddressFacts, Error> {
         let started = Instant::now();
-        let Received { delivery, notification, tenant, .. } = received;
+        let Claimed { delivery, notification, tenant, .. } = claimed;
         let tenant_id = tenant.profile.id.as_str();
         if notification.fact.changes_address()
             && let Some(address) = notification.place.address.id.as_deref()
@@ -193,7 +256,7 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
         match error.prospect() {
             Prospect::Never(_) => true,
             Prospect::Later(..) => self.retry.is_last_attempt(attempts),
-            Prospect::Wait(_) => false,
+            Prospect::Wait(_) | Prospect::Behind(_) => false,
         }
     }
 }
@@ -202,7 +265,7 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
 fn closing(disposition: &Disposition) -> Closing {
     match disposition {
         Disposition::Ack(_) => Closing::Complete,
-        Disposition::Retry { .. } => Closing::Release,
+        Disposition::Retry { delay, .. } => Closing::Release { back_in: *delay },
         Disposition::DeadLetter { .. } => Closing::Abandon,
     }
 }

@@ -34,6 +34,11 @@ const BEGIN_TRIAL: &str = "
             tried_at = now()
     RETURNING trials";
 
+const NAME_SUSPECT: &str = "UPDATE suspects SET key = $2 WHERE fingerprint = $1";
+
+const SET_ASIDE: &str =
+    "SELECT set_aside(key) FROM suspects WHERE fingerprint = $1 AND key IS NOT NULL";
+
 const SET_TRIALS: &str = "UPDATE suspects SET trials = $2 WHERE fingerprint = $1";
 
 const END_TRIALS: &str = "DELETE FROM suspects WHERE fingerprint = $1";
@@ -53,6 +58,8 @@ pub enum Verdict {
     Poison {
         /// How often it was tried alone.
         trials: i32,
+        /// It had a sequence, which now is missing.
+        gap: bool,
     },
 }
 
@@ -91,11 +98,19 @@ impl Quarantine {
         let trials =
             self.database.until_answered(&BeginTrial { fingerprint, trial: Uuid::new_v4() }).await;
         if trials > TRIALS {
+            let gap = self.database.until_answered(&SetAside(fingerprint)).await;
             // As good as new, should a person put it back.
             self.database.until_answered(&EndTrials(fingerprint)).await;
-            return Verdict::Poison { trials: trials - 1 };
+            return Verdict::Poison { trials: trials - 1, gap };
         }
         Verdict::Process(Place::Alone(alone, Trial { fingerprint, nth: trials }))
+    }
+
+    /// Remembers the key of a suspect, before it is tried any further.
+    pub async fn name(&self, place: &Place, key: Uuid) {
+        if let Place::Alone(_, Trial { fingerprint, .. }) = place {
+            self.database.until_answered(&NameSuspect(*fingerprint, key)).await;
+        }
     }
 
     /// The process is still there. Whether the delivery was `tried`, or only told to wait (for the
@@ -120,6 +135,27 @@ impl Statement for BeginTrial {
 
     async fn ask(&self, client: &Object) -> Result<i32, tokio_postgres::Error> {
         Ok(client.query_one(BEGIN_TRIAL, &[&self.fingerprint, &self.trial]).await?.get(0))
+    }
+}
+
+struct NameSuspect(Uuid, Uuid);
+
+impl Statement for NameSuspect {
+    type Answer = u64;
+
+    async fn ask(&self, client: &Object) -> Result<u64, tokio_postgres::Error> {
+        client.execute(NAME_SUSPECT, &[&self.0, &self.1]).await
+    }
+}
+
+struct SetAside(Uuid);
+
+impl Statement for SetAside {
+    type Answer = bool;
+
+    async fn ask(&self, client: &Object) -> Result<bool, tokio_postgres::Error> {
+        let row = client.query_opt(SET_ASIDE, &[&self.0]).await?;
+        Ok(row.is_some_and(|row| row.get(0)))
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Prospect {
     Later(Reason, Option<Duration>),
     /// Surely, it only has to wait; that is not an attempt.
     Wait(Option<Duration>),
+    /// Surely, once another delivery is done that comes back after this time; that is not an attempt.
+    Behind(Duration),
 }
 
 /// The delays of the retry queues, shortest first.
@@ -101,6 +103,9 @@ impl RetryPolicy {
                 attempts,
                 cause,
             },
+            Prospect::Behind(back_in) => {
+                Disposition::Retry { delay: self.at_most(back_in), attempts, cause }
+            }
         }
     }
 
@@ -108,6 +113,19 @@ impl RetryPolicy {
     fn at_least(&self, wanted: Duration) -> Duration {
         let found = self.delays.iter().find(|delay| **delay >= wanted).or(self.delays.last());
         found.copied().unwrap_or(wanted)
+    }
+
+    /// The longest configured delay that is not longer than `wanted`, else the shortest one. Who has to wait
+    /// for another delivery comes back a little early several times rather than very late.
+    fn at_most(&self, wanted: Duration) -> Duration {
+        let found = self.delays.iter().rfind(|delay| **delay <= wanted).or(self.delays.first());
+        found.copied().unwrap_or(wanted)
+    }
+
+    /// The longest delay: a message comes back from a retry queue after this.
+    #[must_use]
+    pub fn longest_delay(&self) -> Duration {
+        self.delays.last().copied().unwrap_or_default()
     }
 }
 
@@ -208,6 +226,11 @@ mod tests {
         check(Prospect::Wait(None), 0, "retry in 5s, 0 failed");
         check(Prospect::Wait(None), 9, "retry in 5s, 9 failed");
         check(Prospect::Wait(secs(6)), 1, "retry in 30s, 1 failed");
+        let behind = |s| Prospect::Behind(Duration::from_secs(s));
+        check(behind(0), 9, "retry in 5s, 9 failed");
+        check(behind(29), 0, "retry in 5s, 0 failed");
+        check(behind(119), 0, "retry in 30s, 0 failed");
+        check(behind(999), 0, "retry in 120s, 0 failed");
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub fn routing_key(event: &Event, facts: &AddressFacts) -> String {
 
 /// The partner's queue that the default bindings put an event into.
 #[must_use]
-pub fn default_queue(facts: &AddressFacts) -> &'static str {
-    match (Modality::from(facts.online_only), PaymentClass::from(facts.visit_payment)) {
+pub fn default_queue(event: &Event, facts: &AddressFacts) -> &'static str {
+    match (event.data.modality, PaymentClass::from(facts.visit_payment)) {
         (Modality::Onsite, PaymentClass::NoPayment) => "partner.onsite",
         (Modality::Onsite, PaymentClass::Payment) => "partner.onsite.payment",
         (Modality::Online, PaymentClass::NoPayment) => "partner.online",
@@ -38,8 +38,8 @@ pub fn default_queue(facts: &AddressFacts) -> &'static str {
 mod tests {
     use super::*;
     use crate::{
-        normalize::{TenantProfile, normalize},
-        notification::Notification,
+        normalize::{PartnerIds, TenantProfile, normalize},
+        notification::{Notification, Position},
     };
 
     /// What is known of the address, the two words of the routing key, and the queue.
@@ -64,13 +64,18 @@ mod tests {
             id: "acme".into(),
             domain: "znanylekarz.pl".into(),
             payment_window: chrono::TimeDelta::zero(),
+            service_decides: false,
         };
+        let partner = PartnerIds::default();
         for (online_only, visit_payment, words, queue) in ROUTES {
             let facts = AddressFacts { online_only, visit_payment, ..AddressFacts::default() };
-            let event = normalize(&notification, &notification.key("acme"), &facts, &tenant);
-            let key = routing_key(&event.unwrap(), &facts);
+            let key = notification.key("acme");
+            let position = Position { partition_key: "77".into(), sequence: 1 };
+            let event = normalize(&notification, &key, &position, &facts, &partner, &tenant);
+            let event = event.unwrap();
+            let key = routing_key(&event, &facts);
             assert_eq!(key, format!("acme.{words}.break.removed"));
-            assert_eq!(default_queue(&facts), queue, "{key}");
+            assert_eq!(default_queue(&event, &facts), queue, "{key}");
         }
     }
 }

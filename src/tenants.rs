@@ -1,12 +1,14 @@
 //! Whose notification it is.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use chrono::TimeDelta;
 
 use crate::{
-    config::{OnEnrichmentFailure, TenantSettings},
-    normalize::TenantProfile,
+    config::{OnEnrichmentFailure, OnMissing, OnlineDetection, TenantSettings},
+    event::Event,
+    normalize::{TenantProfile, Unmapped},
+    notification::{Fact, presentable_id},
 };
 
 /// A configured tenant.
@@ -16,12 +18,14 @@ pub struct Tenant {
     pub profile: TenantProfile,
     /// What becomes of a notification whose address's flags cannot be had.
     pub on_enrichment_failure: OnEnrichmentFailure,
+    /// What becomes of an event that names something without a mapping.
+    pub on_missing: OnMissing,
 }
 
 /// All tenants, found by what a notification tells.
 #[derive(Debug)]
 pub struct Tenants {
-    all: Vec<Tenant>,
+    all: Vec<Arc<Tenant>>,
     by_id: HashMap<String, usize>,
     by_facility: HashMap<String, usize>,
     /// The only tenant without a list of facilities: the rest is its.
@@ -48,13 +52,8 @@ pub enum UnknownTenant {
 pub struct ShownFacility(Option<String>);
 
 impl ShownFacility {
-    /// Longer than any id; a message header has to fit into one frame.
-    const LONGEST_ID: usize = 40;
-
     fn new(id: &str) -> Self {
-        let is_id =
-            id.len() <= Self::LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        Self(is_id.then(|| id.to_owned()))
+        Self(presentable_id(id).map(str::to_owned))
     }
 }
 
@@ -78,7 +77,7 @@ impl Tenants {
             (Some(_), Some(_)) | (None, _) => None,
         };
         Self {
-            all: settings.iter().map(Tenant::from).collect(),
+            all: settings.iter().map(|tenant| Arc::new(tenant.into())).collect(),
             by_id: indexed().map(|(nth, tenant)| (tenant.id.clone(), nth)).collect(),
             by_facility: indexed()
                 .flat_map(|(nth, tenant)| tenant.facilities.iter().map(move |f| (f.clone(), nth)))
@@ -96,7 +95,7 @@ impl Tenants {
             (None, 1) => Some(0),
             (None, _) => None,
         };
-        nth.map(|nth| &self.all[nth])
+        nth.map(|nth| &*self.all[nth])
     }
 
     /// The tenant by the header, else by the facility, else the only one without a list.
@@ -109,7 +108,7 @@ impl Tenants {
         &self,
         header: Option<&str>,
         facility: Option<&str>,
-    ) -> Result<&Tenant, UnknownTenant> {
+    ) -> Result<Arc<Tenant>, UnknownTenant> {
         let nth = match (header, facility) {
             (Some(id), _) => self.by_id.get(id).copied().ok_or(UnknownTenant::Header),
             (None, Some(facility)) => self
@@ -120,7 +119,19 @@ impl Tenants {
                 .ok_or_else(|| UnknownTenant::Facility(ShownFacility::new(facility))),
             (None, None) => self.catch_all.ok_or(UnknownTenant::NothingTold),
         }?;
-        Ok(&self.all[nth])
+        Ok(Arc::clone(&self.all[nth]))
+    }
+}
+
+impl Tenant {
+    /// What has to be mapped before the event may be published. Nothing holds back that an
+    /// address or a service is gone: nobody would map it any more.
+    #[must_use]
+    pub fn holds(&self, fact: &Fact, event: &Event) -> Option<Unmapped> {
+        match self.on_missing {
+            OnMissing::Hold if !fact.ends_what_is_mapped() => Unmapped::of(&event.data),
+            OnMissing::Hold | OnMissing::Publish => None,
+        }
     }
 }
 
@@ -132,8 +143,10 @@ impl From<&TenantSettings> for Tenant {
                 domain: settings.domain.clone(),
                 payment_window: TimeDelta::from_std(settings.payments.window)
                     .unwrap_or(TimeDelta::MAX),
+                service_decides: settings.online_detection == OnlineDetection::Service,
             },
             on_enrichment_failure: settings.on_enrichment_failure,
+            on_missing: settings.mapping.on_missing,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! the broker goes away.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,8 +31,8 @@ use crate::{
     health::Health,
     inbox::Inbox,
     metrics::Metrics,
-    pipeline::Pipeline,
-    quarantine::{Quarantine, Verdict},
+    pipeline::{Error, Pipeline, Received},
+    quarantine::{Place, Quarantine, Verdict},
     retry::{Backoff, chain},
     shutdown::Stop,
 };
@@ -173,7 +174,9 @@ where
             match next {
                 Some(Ok(message)) => {
                     backoff.reset();
-                    self.take(message);
+                    if !self.take(message).await {
+                        break;
+                    }
                 }
                 Some(Err(source)) => {
                     return Err(BrokerError::Refused { step: "the consumer was closed", source });
@@ -186,22 +189,48 @@ where
         let cancel = channel.basic_cancel(deliveries.tag(), BasicCancelOptions::default());
         if step("cannot cancel the consumer", cancel).await.is_ok() {
             while let Some(Some(Ok(message))) = deliveries.next().now_or_never() {
-                let back = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-                // If that fails, the end of the channel does the same.
-                let _ = message.acker.nack(back).await;
+                give_back(&message).await;
             }
         }
         Ok(Ended::Stopped)
     }
 
-    /// Starts work on one delivery. There is no other bound than the prefetch.
-    fn take(&self, message: Message) {
+    /// Starts work on one delivery. There is no other bound than the prefetch. `false`: it was stopped before
+    /// it began, and goes back.
+    ///
+    /// Deliveries are received here, one by one, because their order counts; whoever has to be tried alone
+    /// keeps those after it waiting.
+    async fn take(&self, message: Message) -> bool {
+        let delivery = properties::delivery(&message);
+        let enter = self.work.quarantine.enter(&delivery);
+        let Some(verdict) = self.work.stop.soft.run_until_cancelled(enter).await else {
+            give_back(&message).await;
+            return false;
+        };
+        let started = Instant::now();
+        let (place, received) = match verdict {
+            Verdict::Process(place) => {
+                let received = self.work.receive(delivery.clone());
+                if let Some(key) = received.as_ref().ok().and_then(Received::key) {
+                    self.work.quarantine.name(&place, key).await;
+                }
+                (Some(place), received)
+            }
+            Verdict::Poison { trials, gap } => {
+                if gap {
+                    self.work.metrics.sequence_gap(None);
+                }
+                (None, Err(died(&delivery, trials)))
+            }
+        };
         let work = Arc::clone(&self.work);
         work.metrics.delivered();
         self.tasks.spawn(async move {
-            work.stop.hard.run_until_cancelled(work.handle(&message)).await;
+            let handle = work.handle(&message, &delivery, place, received, started);
+            work.stop.hard.run_until_cancelled(handle).await;
             work.metrics.left();
         });
+        true
     }
 
     /// Waits for what is in flight, within `broker.drain_timeout`, and gives back what is left.
@@ -228,44 +257,62 @@ where
 }
 
 impl<I: Inbox, A: Addresses, P: Publisher> Work<I, A, P> {
-    /// From delivery to settlement.
-    async fn handle(&self, message: &Message) {
-        let started = Instant::now();
-        let delivery = properties::delivery(message);
-        let processed = match self.quarantine.enter(&delivery).await {
-            Verdict::Process(place) => {
-                let processed = self.process(&delivery).await;
-                let tried = !processed.disposition.is_wait(&delivery);
-                self.quarantine.leave(place, tried).await;
-                processed
-            }
-            Verdict::Poison { trials } => poison(
-                &delivery,
-                format!(
-                    "it died with {} consumers, {trials} of them alone",
-                    delivery.delivery_count
-                ),
-            ),
-        };
-        self.settler.settle(message, &delivery, &processed).await;
-        self.metrics.settled(&processed, started.elapsed());
+    /// Reads a delivery and takes its place in the order. A panic in one delivery stays in that delivery.
+    /// Its text may quote the body, so it is not told; where it happened is in the log by the panic hook.
+    fn receive(&self, delivery: Delivery) -> Result<Received, Processed> {
+        let attempts = delivery.attempts;
+        let receiving = AssertUnwindSafe(|| self.pipeline.receive(delivery));
+        std::panic::catch_unwind(receiving).map_err(|_| panicked(attempts))
     }
 
-    /// A panic in one delivery stays in that delivery. Its text may quote the body, so it is not
-    /// told; where it happened is in the log by the panic hook.
-    async fn process(&self, delivery: &Delivery) -> Processed {
-        let processing = std::panic::AssertUnwindSafe(self.pipeline.process(delivery));
-        match processing.catch_unwind().await {
-            Ok(processed) => processed,
-            Err(_) => poison(delivery, "processing it panicked".to_owned()),
+    /// From a received delivery to its settlement.
+    async fn handle(
+        &self,
+        message: &Message,
+        delivery: &Delivery,
+        place: Option<Place>,
+        received: Result<Received, Processed>,
+        started: Instant,
+    ) {
+        let processed = match received {
+            Ok(received) => {
+                let processing = AssertUnwindSafe(self.pipeline.process(received));
+                processing.catch_unwind().await.unwrap_or_else(|_| panicked(delivery.attempts))
+            }
+            Err(processed) => processed,
+        };
+        if let Some(place) = place {
+            let tried = !processed.disposition.is_wait(delivery);
+            self.quarantine.leave(place, tried).await;
         }
+        self.settler.settle(message, delivery, &processed).await;
+        self.metrics.settled(&processed, started.elapsed());
     }
 }
 
-fn poison(delivery: &Delivery, error: String) -> Processed {
-    let attempts = delivery.attempts + 1;
+/// To the queue, at its old place. If that fails, the end of the channel does the same.
+async fn give_back(message: &Message) {
+    let back = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+    let _ = message.acker.nack(back).await;
+}
+
+fn died(delivery: &Delivery, trials: i32) -> Processed {
+    let consumers = delivery.delivery_count;
+    let error = format!("it died with {consumers} consumers, {trials} of them alone");
+    poison(delivery.attempts, error)
+}
+
+fn panicked(attempts: u32) -> Processed {
+    poison(attempts, Error::Panicked.to_string())
+}
+
+fn poison(attempts: u32, error: String) -> Processed {
     Processed {
-        disposition: Disposition::DeadLetter { reason: Reason::Poison, error, attempts },
+        disposition: Disposition::DeadLetter {
+            reason: Reason::Poison,
+            error,
+            attempts: attempts + 1,
+        },
         // What the header says may name nobody; the dead letter keeps it all the same.
         tenant: None,
         kind: None,

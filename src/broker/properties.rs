@@ -22,18 +22,26 @@ const ACQUIRED_COUNT: &str = "x-acquired-count";
 /// The same, of the copies before this one: whoever waits in a retry queue comes back as another
 /// message, and the broker counts that from zero.
 const EARLIER_DELIVERIES: &str = "x-earlier-deliveries";
+/// When a message was put into a retry queue.
+const RETRIED_AT: &str = "x-retried-at";
+/// Why a message is a dead letter. One that comes with it was put back by a person.
+const REASON: &str = "x-reason";
+const ERROR: &str = "x-error";
+const FAILED_AT: &str = "x-failed-at";
 /// Identifies a publish, because a returned message arrives apart from its confirm.
 const PUBLISH_ID: &str = "x-publish-id";
 
 const PERSISTENT: u8 = 2;
 
-/// What the story needs to know of a message.
+/// What the story needs to know of a message. A dead letter that was put back starts over.
 pub(super) fn delivery(message: &lapin::message::Delivery) -> Delivery {
     let headers = message.properties.headers().as_ref();
+    let was_dead = headers.is_some_and(|headers| headers.contains_key(REASON));
     Delivery {
         body: message.data.clone().into(),
         tenant: headers.and_then(|headers| text(headers, TENANT)),
         attempts: headers
+            .filter(|_| !was_dead)
             .and_then(|headers| integer(headers, ATTEMPTS))
             .and_then(|attempts| u32::try_from(attempts).ok())
             .unwrap_or(0),
@@ -41,6 +49,9 @@ pub(super) fn delivery(message: &lapin::message::Delivery) -> Delivery {
             .into_iter()
             .filter_map(|name| u64::try_from(integer(headers.as_ref()?, name)?).ok())
             .fold(0, u64::saturating_add),
+        retried_at: headers
+            .and_then(|headers| text(headers, RETRIED_AT))
+            .and_then(|at| Some(DateTime::parse_from_rfc3339(&at).ok()?.to_utc())),
         traceparent: headers.and_then(|headers| text(headers, "traceparent")),
     }
 }
@@ -72,8 +83,10 @@ pub(super) fn for_retry(
     original: &BasicProperties,
     attempts: u32,
     deliveries: u64,
+    now: DateTime<Utc>,
 ) -> BasicProperties {
     let mut headers = own_headers(original);
+    headers.insert(RETRIED_AT.into(), long_string(&rfc3339(now)));
     headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
     if deliveries > 0 {
         let deliveries = i64::try_from(deliveries).unwrap_or(i64::MAX);
@@ -92,11 +105,10 @@ pub(super) fn for_dead_letter(
     now: DateTime<Utc>,
 ) -> BasicProperties {
     let mut headers = own_headers(original);
-    headers.insert("x-reason".into(), long_string(reason.as_str()));
-    headers.insert("x-error".into(), long_string(error));
+    headers.insert(REASON.into(), long_string(reason.as_str()));
+    headers.insert(ERROR.into(), long_string(error));
     headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
-    let failed_at = now.to_rfc3339_opts(SecondsFormat::Millis, true);
-    headers.insert("x-failed-at".into(), long_string(&failed_at));
+    headers.insert(FAILED_AT.into(), long_string(&rfc3339(now)));
     if let Some(tenant) = tenant {
         headers.insert(TENANT.into(), long_string(tenant));
     }
@@ -119,11 +131,21 @@ pub(super) fn publish_id(properties: &BasicProperties) -> Option<u64> {
 
 /// The headers of a message without those that mean something to the broker: in another queue its
 /// counts start over, and an old one would make a suspect of the message; `CC` would send the copy
-/// to more queues than ours.
+/// to more queues than ours. And without what made it a dead letter once.
 fn own_headers(properties: &BasicProperties) -> FieldTable {
+    const NOT_OWN: [&str; 8] = [
+        DELIVERY_COUNT,
+        EARLIER_DELIVERIES,
+        ACQUIRED_COUNT,
+        RETRIED_AT,
+        "CC",
+        REASON,
+        ERROR,
+        FAILED_AT,
+    ];
     let mut headers = FieldTable::default();
     for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
-        if ![DELIVERY_COUNT, EARLIER_DELIVERIES, ACQUIRED_COUNT, "CC"].contains(&name.as_str()) {
+        if !NOT_OWN.contains(&name.as_str()) {
             headers.insert(name.clone(), value.clone());
         }
     }
@@ -178,6 +200,10 @@ fn integer(headers: &FieldTable, name: &str) -> Option<i64> {
     }
 }
 
+fn rfc3339(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
 fn long_string(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())
 }
@@ -201,7 +227,7 @@ mod tests {
             .with_user_id("relay".into())
             .with_headers(headers);
 
-        let retry = for_retry(&original, 3, 0);
+        let retry = for_retry(&original, 3, 0, DateTime::UNIX_EPOCH);
         assert_eq!(header(&retry, "relay"), Some(&long_string("eu-1")));
         assert_eq!(header(&retry, ATTEMPTS), Some(&AMQPValue::LongUInt(3)));
         assert_eq!(header(&retry, DELIVERY_COUNT), None);

@@ -37,7 +37,12 @@ impl Settler {
             Disposition::Retry { delay, attempts, .. } => {
                 let waits = processed.disposition.is_wait(delivery);
                 let deliveries = if waits { delivery.delivery_count } else { 0 };
-                let properties = properties::for_retry(&message.properties, *attempts, deliveries);
+                let properties = properties::for_retry(
+                    &message.properties,
+                    *attempts,
+                    deliveries,
+                    (self.clock)(),
+                );
                 self.hand_over(message, &self.topology.retry(*delay), properties).await
             }
             Disposition::DeadLetter { reason, error, attempts } => {

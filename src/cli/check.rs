@@ -5,13 +5,13 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Common, Failure, Output, block_on, pretty};
+use super::{Common, Failure, Output, block_on, migrated_database, pretty};
 use crate::{
     app,
     broker::{self, Topology},
-    config::{Problem, Settings},
+    config::{OnMissing, Problem, Settings},
     database::connect_pool,
-    inbox,
+    inbox, mapping,
     metrics::Metrics,
     retry::chain,
 };
@@ -64,6 +64,11 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
 async fn connect(settings: &Settings) -> Vec<Finding> {
     let mut findings = check_broker(settings).await;
     findings.push(check_database(settings).await);
+    for tenant in &settings.tenants {
+        if tenant.mapping.on_missing == OnMissing::Hold {
+            findings.push(check_mapping(settings, &tenant.id).await);
+        }
+    }
     let metrics = Arc::new(Metrics::new([]));
     for tenant in &settings.tenants {
         let what = format!("API of tenant {}", tenant.id);
@@ -109,6 +114,23 @@ async fn check_database(settings: &Settings) -> Finding {
         "database".into(),
         checked,
         "check database.url, then run `docplanner-worker migrate`",
+    )
+}
+
+/// A tenant that holds what is not mapped, and has nothing mapped, gets no event at all.
+async fn check_mapping(settings: &Settings, tenant: &str) -> Finding {
+    let checked = async {
+        let client = migrated_database(settings).await?;
+        let is_empty = mapping::read(&client, tenant).await?.rows().is_empty();
+        anyhow::ensure!(!is_empty, "nothing is mapped, so everything becomes a dead letter");
+        Ok(())
+    };
+    let checked = checked.await.map_err(|error| format!("{error:#}"));
+    let what = format!("mapping of tenant {tenant}");
+    Finding::of(
+        what,
+        checked,
+        "run `docplanner-worker mapping import`, or set on_missing = \"publish\"",
     )
 }
 

@@ -1,28 +1,24 @@
 //! `docplanner-worker explain`
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod flags;
+mod identifiers;
+mod order;
 
-use anyhow::Context;
-use chrono::{DateTime, Utc};
+use std::path::PathBuf;
+
 use clap::Args;
 use serde::Serialize;
 
-use super::{Common, Failure, Output, block_on, pretty};
+use self::{flags::Flags, identifiers::Identifiers, order::Order};
+use super::{Common, Failure, Output, block_on, pretty, read_file};
 use crate::{
-    app, clock,
+    clock,
     config::Settings,
-    database::connect_pool,
     delivery::Reason,
-    docplanner::{Peeked, peek},
-    event::Event,
-    metrics::Metrics,
-    normalize::normalize,
+    event::{Event, Modality},
+    inbox::Request,
+    normalize::{AddressFacts, normalize},
     notification::{DecodeError, Fact, Notification},
-    retry::chain,
     route::{default_queue, routing_key},
     tenants::{Tenant, Tenants},
 };
@@ -58,6 +54,10 @@ struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     flags: Option<Flags>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<Order>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mapping: Option<Identifiers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<Route>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event>,
@@ -70,42 +70,29 @@ struct DeadLetter {
 }
 
 #[derive(Serialize)]
-struct Flags {
-    online_only: Option<bool>,
-    visit_payment: Option<bool>,
-    as_of: Option<DateTime<Utc>>,
-    age_seconds: Option<i64>,
-    /// `database` or `api`.
-    source: Option<&'static str>,
-    error: Option<String>,
-}
-
-#[derive(Serialize)]
 struct Route {
     rule: &'static str,
     routing_key: String,
     queue: &'static str,
 }
 
+/// Everything that is not in the notification.
+struct LookedUp {
+    facts: AddressFacts,
+    flags: Flags,
+    order: Order,
+    mapping: Identifiers,
+}
+
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     let settings = arguments.common.settings()?;
-    let body = read(&arguments.file)?;
+    let body = read_file(&arguments.file)?;
     let explanation = block_on(explain(&settings, arguments.tenant.as_deref(), &body))??;
     match arguments.output {
         Output::Text => explanation.print()?,
         Output::Json => println!("{}", pretty(&explanation)?),
     }
     if explanation.dead_letter.is_none() { Ok(()) } else { Err(Failure::Told) }
-}
-
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    if file.as_os_str() == "-" {
-        std::io::stdin().read_to_end(&mut body).context("standard input")?;
-    } else {
-        body = std::fs::read(file).with_context(|| file.display().to_string())?;
-    }
-    Ok(body)
 }
 
 async fn explain(
@@ -142,26 +129,14 @@ async fn explain(
             return Ok(Explanation::dead(kind, Reason::UnknownTenant, error.to_string()));
         }
     };
-    let peeked = look_up(settings, &tenant.profile.id, &notification).await?;
-    Ok(Explanation::of(&notification, tenant, &peeked, clock::system()))
-}
-
-/// As a worker would that has just started: in the database, then at the API.
-async fn look_up(
-    settings: &Settings,
-    tenant: &str,
-    notification: &Notification,
-) -> anyhow::Result<Peeked> {
-    let settings_of = settings.tenants.iter().find(|settings| settings.id == tenant);
-    let settings_of = settings_of.context("the tenant has no settings")?;
-    let client = app::api_client(settings_of, &Arc::new(Metrics::new([])))?;
-    let pool = connect_pool(&settings.database).context("database")?;
-    let ttl = settings_of.flags_ttl;
-    let peeked = peek(&pool, client, ttl, tenant, &notification.place).await;
-    if let Some(error) = &peeked.database_error {
-        eprintln!("the database does not tell what is known of the address: {error:#}");
-    }
-    Ok(peeked)
+    let now = clock::system();
+    let (tenant_id, place) = (&tenant.profile.id, &notification.place);
+    let (flags, facts) = Flags::look_up(settings, tenant_id, place, now).await?;
+    let request = order::request(&notification, &tenant);
+    let order = Order::look_up(settings, &request).await;
+    let mapping = Identifiers::look_up(settings, tenant_id, &notification, now).await;
+    let looked_up = LookedUp { facts, flags, order, mapping };
+    Ok(Explanation::of(&notification, &tenant, &request, looked_up))
 }
 
 impl Explanation {
@@ -173,29 +148,27 @@ impl Explanation {
     fn of(
         notification: &Notification,
         tenant: &Tenant,
-        peeked: &Peeked,
-        now: DateTime<Utc>,
+        request: &Request,
+        looked_up: LookedUp,
     ) -> Self {
-        let facts = &peeked.facts;
-        let key = notification.key(&tenant.profile.id);
-        let event = normalize(notification, &key, facts, &tenant.profile);
+        let LookedUp { facts, flags, order, mapping } = looked_up;
+        let (partner, profile) = (&mapping.partner_ids, &tenant.profile);
+        let event =
+            normalize(notification, &request.key, &order.position(), &facts, partner, profile);
+        let held = event.as_ref().and_then(|event| tenant.holds(&notification.fact, event));
+        let event = event.filter(|_| held.is_none());
         Self {
             kind: Some(notification.fact.kind().name()),
             tenant: Some(tenant.profile.id.clone()),
-            idempotency_key: Some(key.to_string()),
-            flags: Some(Flags {
-                online_only: facts.online_only,
-                visit_payment: facts.visit_payment,
-                as_of: facts.as_of,
-                age_seconds: facts.as_of.map(|at| (now - at).num_seconds()),
-                source: peeked.source,
-                error: peeked.api_error.as_ref().map(|error| chain(error)),
+            idempotency_key: Some(request.key.to_string()),
+            dead_letter: held.map(|unmapped| DeadLetter {
+                reason: Reason::Unmapped.as_str(),
+                error: unmapped.to_string(),
             }),
-            route: event.as_ref().map(|event| Route {
-                rule: "default routing by the address's flags",
-                routing_key: routing_key(event, facts),
-                queue: default_queue(facts),
-            }),
+            route: event.as_ref().map(|event| Route::of(event, &facts)),
+            flags: Some(flags),
+            order: Some(order),
+            mapping: Some(mapping),
             event,
             ..Self::default()
         }
@@ -214,6 +187,10 @@ impl Explanation {
         let dead = self.dead_letter.as_ref().map(|dead| format!("{}: {}", dead.reason, dead.error));
         line("dead letter", dead.as_deref());
         line("flags", self.flags.as_ref().map(Flags::in_words).as_deref());
+        line("order", self.order.as_ref().map(Order::in_words).as_deref());
+        for identifier in self.mapping.iter().flat_map(Identifiers::in_words) {
+            line("mapping", Some(&identifier));
+        }
         if let Some(route) = &self.route {
             line("route rule", Some(route.rule));
             line("routing key", Some(&route.routing_key));
@@ -226,17 +203,17 @@ impl Explanation {
     }
 }
 
-impl Flags {
-    fn in_words(&self) -> String {
-        let word = |flag: Option<bool>| flag.map_or("unknown".to_owned(), |flag| flag.to_string());
-        let (online, payment) = (word(self.online_only), word(self.visit_payment));
-        let source = if self.source == Some("api") { "API" } else { "database" };
-        let age = match (self.age_seconds, &self.error) {
-            (Some(age), None) => format!("{age} s old, from the {source}"),
-            (Some(age), Some(error)) => format!("{age} s old, from the {source}, because {error}"),
-            (None, Some(error)) => error.clone(),
-            (None, None) => "not known".to_owned(),
-        };
-        format!("online_only {online}, visit_payment {payment} ({age})")
+impl Route {
+    fn of(event: &Event, facts: &AddressFacts) -> Self {
+        let by_address = event.data.modality == Modality::from(facts.online_only);
+        Self {
+            rule: if by_address {
+                "default routing by the address's flags"
+            } else {
+                "default routing by the service's mapping and the address's flags"
+            },
+            routing_key: routing_key(event, facts),
+            queue: default_queue(event, facts),
+        }
     }
 }

@@ -4,20 +4,39 @@
 //! single statement over arrays; what arrives while that statement runs is the next batch. A lone
 //! caller therefore waits for nobody, and a thousand cost few round trips.
 
-use std::future::Future;
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use tokio::sync::{mpsc, oneshot};
 
-/// The way into a batching task. Cheap to clone.
+/// The way into a batching task.
 #[derive(Debug)]
 pub(crate) struct Batcher<Q, A> {
-    queue: mpsc::Sender<Waiting<Q, A>>,
+    /// Without a bound of its own: each delivery waits here once, and the prefetch bounds those.
+    queue: mpsc::UnboundedSender<Waiting<Q, A>>,
 }
 
 #[derive(Debug)]
 struct Waiting<Q, A> {
     question: Q,
     answer: oneshot::Sender<A>,
+}
+
+/// An answer on its way. `None` when nobody is left to give it, which is at the end of the process
+/// only.
+#[derive(Debug)]
+#[must_use = "the question is asked, whether or not the answer is awaited"]
+pub struct Pending<A>(oneshot::Receiver<A>);
+
+impl<A> Future for Pending<A> {
+    type Output = Option<A>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<A>> {
+        Pin::new(&mut self.0).poll(context).map(Result::ok)
+    }
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
@@ -29,21 +48,21 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
         F: Fn(Vec<Q>) -> Fut + Send + 'static,
         Fut: Future<Output = Vec<A>> + Send,
     {
-        let (queue, waiting) = mpsc::channel(bound);
+        let (queue, waiting) = mpsc::unbounded_channel();
         (Self { queue }, answer_batches(waiting, bound, ask))
     }
 
-    /// Asks, and waits for the answer; `None` when the task is gone, which is at the end of the
-    /// process only.
-    pub(crate) async fn ask(&self, question: Q) -> Option<A> {
+    /// Asks. Questions are answered in the order of these calls.
+    pub(crate) fn ask(&self, question: Q) -> Pending<A> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(Waiting { question, answer }).await.ok()?;
-        answered.await.ok()
+        // If the task is gone, the question and with it the answer's sender are dropped here.
+        let _ = self.queue.send(Waiting { question, answer });
+        Pending(answered)
     }
 }
 
 async fn answer_batches<Q, A, F, Fut>(
-    mut waiting: mpsc::Receiver<Waiting<Q, A>>,
+    mut waiting: mpsc::UnboundedReceiver<Waiting<Q, A>>,
     bound: usize,
     ask: F,
 ) where
@@ -84,24 +103,16 @@ mod tests {
         });
         tokio::spawn(task);
 
-        let batcher = Arc::new(batcher);
-        let ask = |n| {
-            let batcher = Arc::clone(&batcher);
-            tokio::spawn(async move { batcher.ask(n).await })
-        };
-        let first = ask(1);
+        let first = batcher.ask(1);
         while sizes.lock().unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
-        let rest: Vec<_> = (2..50).map(ask).collect();
-        while batcher.queue.capacity() > 100 - 48 {
-            tokio::task::yield_now().await;
-        }
+        let rest: Vec<_> = (2..50).map(|n| batcher.ask(n)).collect();
         gate.send(()).unwrap();
 
-        assert_eq!(first.await.unwrap(), Some(2));
+        assert_eq!(first.await, Some(2));
         for (n, answer) in (2..50).zip(rest) {
-            assert_eq!(answer.await.unwrap(), Some(n * 2), "each caller gets its own answer");
+            assert_eq!(answer.await, Some(n * 2), "each caller gets its own answer");
         }
         assert_eq!(*sizes.lock().unwrap(), [1, 48]);
     }

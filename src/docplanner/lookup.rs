@@ -78,7 +78,7 @@ impl ApiClient {
             };
             let pause = match error.prospect() {
                 Prospect::Later(_, wait) => wait.unwrap_or_default().max(backoff.next_delay()),
-                Prospect::Never(_) | Prospect::Wait(_) => return Err(error),
+                Prospect::Never(_) | Prospect::Wait(_) | Prospect::Behind(_) => return Err(error),
             };
             if tries == TRIES || pause > LONGEST_PAUSE_IN_PROCESS {
                 return Err(error);

@@ -25,8 +25,11 @@ fn event(name: &str, fields: &Value, facts: &AddressFacts, window: TimeDelta) ->
         id: TENANT.into(),
         domain: "znanylekarz.pl".into(),
         payment_window: window,
+        service_decides: false,
     };
-    let event = normalize(&notification, &notification.key(TENANT), facts, &tenant);
+    let position = Position { partition_key: "77".into(), sequence: 12 };
+    let (key, partner) = (notification.key(TENANT), PartnerIds::default());
+    let event = normalize(&notification, &key, &position, facts, &partner, &tenant);
     serde_json::to_value(event.unwrap()).unwrap()
 }
 
@@ -99,6 +102,12 @@ fn what_the_notification_says_of_its_address_goes_before_what_was_looked_up() {
     assert_eq!((&address["online_only"], &address["visit_payment"]), (&json!(true), &json!(false)));
     assert_eq!(address["flags_as_of"], "2024-03-04T09:18:34Z");
     assert_eq!(event["data"]["modality"], "online");
+}
+
+#[test]
+fn the_place_in_the_chain_is_told_with_ten_digits() {
+    let event = event("slot-booked", &json!({}), &AddressFacts::default(), TimeDelta::zero());
+    assert_eq!((&event["partitionkey"], &event["sequence"]), (&json!("77"), &json!("0000000012")));
 }
 
 #[test]

@@ -38,8 +38,13 @@ impl IdempotencyKey {
     /// An id made from the key and `part`: the same for every repeat, another one for another part.
     #[must_use]
     pub fn derive(&self, part: &str) -> Uuid {
-        Uuid::new_v5(&NAMESPACE, format!("{}\n{part}", self.0).as_bytes())
+        derive(&format!("{}\n{part}", self.0))
     }
+}
+
+/// An id made from a text.
+pub(super) fn derive(text: &str) -> Uuid {
+    Uuid::new_v5(&NAMESPACE, text.as_bytes())
 }
 
 /// The namespace of every id that the worker derives. Changing it would make every event new.

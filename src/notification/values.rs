@@ -11,6 +11,17 @@ use super::{
 pub(super) const MISSING: &str = "is missing";
 pub(super) const NOT_AN_OBJECT: &str = "expected an object";
 
+/// Longer than any id; and a message header has to fit into one frame.
+const LONGEST_ID: usize = 40;
+
+/// An id as an error or a log line may tell it: only what looks like one, because anything may
+/// stand in its place.
+#[must_use]
+pub fn presentable_id(id: &str) -> Option<&str> {
+    let is_id = id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_id.then_some(id)
+}
+
 pub(super) fn malformed(problem: impl Into<String>) -> DecodeError {
     DecodeError::Malformed(problem.into())
 }

@@ -1,8 +1,10 @@
 //! Why a delivery did not become an event, and whether it could later.
 
+use std::time::Duration;
+
 use crate::{
-    broker::PublishError, delivery::Reason, docplanner::ApiError, notification::DecodeError,
-    retry::Prospect, tenants::UnknownTenant,
+    broker::PublishError, delivery::Reason, docplanner::ApiError, normalize::Unmapped,
+    notification::DecodeError, retry::Prospect, tenants::UnknownTenant,
 };
 
 /// What stopped a delivery. No text holds personal data: it becomes header `x-error` and a log line.
@@ -25,15 +27,28 @@ pub enum Error {
     /// Another delivery of the same fact is being worked on.
     #[error("another delivery of the same notification is being worked on")]
     HeldElsewhere,
+    /// Others of its chain come first.
+    #[error("an earlier notification of the same booking is not published yet")]
+    Behind {
+        /// The first of them is in a retry queue for as long; `None` if it is being worked on.
+        back_in: Option<Duration>,
+    },
     /// The same fact with other content.
     #[error("the same notification was received before with other content")]
     Conflict,
     /// The address's flags could not be had.
     #[error("cannot look up the address")]
     Lookup(#[source] ApiError),
+    /// The tenant wants no event that names what the partner does not know.
+    #[error(transparent)]
+    Unmapped(#[from] Unmapped),
     /// The broker did not take the event.
     #[error("cannot publish the event")]
     Publish(#[from] PublishError),
+    /// A defect of the worker. The panic's text may quote the body, so it is not told; where it happened
+    /// is in the log, by the panic hook.
+    #[error("processing it panicked")]
+    Panicked,
     /// The worker stops, and there was no time to finish.
     #[error("the worker is stopping")]
     Stopping,
@@ -50,7 +65,10 @@ impl From<&Error> for Prospect {
             Error::Decode(DecodeError::Invalid { .. }) => Prospect::Never(Reason::Invalid),
             Error::UnknownTenant(_) => Prospect::Never(Reason::UnknownTenant),
             Error::Conflict => Prospect::Never(Reason::Conflict),
+            Error::Unmapped(_) => Prospect::Never(Reason::Unmapped),
+            Error::Panicked => Prospect::Never(Reason::Poison),
             // Waiting is not failing.
+            Error::Behind { back_in } => Prospect::Behind(back_in.unwrap_or_default()),
             Error::HeldElsewhere | Error::LeaseRanOut | Error::Stopping => Prospect::Wait(None),
             Error::Lookup(cause) => cause.prospect(),
             Error::Publish(cause) => cause.prospect(),

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// The contracts that the story may use although their implementations stand below it.
-const CONTRACTS: &[&str] = &["broker", "docplanner", "inbox", "config", "metrics"];
+const CONTRACTS: &[&str] = &["broker", "docplanner", "inbox", "mapping", "config", "metrics"];
 
 /// Crates that do I/O.
 const CLIENTS: &[&str] =

@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod mapping;
 mod migrate;
 mod topology;
 
@@ -13,20 +14,24 @@ use crate::support::{
     worker::{Ran, run, run_with},
 };
 
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 8] = [
     &["run"],
     &["migrate"],
     &["check"],
     &["topology", "declare"],
     &["topology", "export"],
+    &["mapping", "import", "--tenant", "acme", "-"],
+    &["mapping", "export", "--tenant", "acme"],
     &["explain", "-"],
 ];
 
 #[tokio::test]
 async fn help_tells_what_each_command_does_and_takes() {
     let mut help = Vec::new();
-    for command in [&[][..], &["topology"]].iter().chain(&COMMANDS) {
-        let words = command.iter().copied().filter(|word| *word != "-").chain(["--help"]);
+    for command in [&[][..], &["topology"], &["mapping"]].iter().chain(&COMMANDS) {
+        let words = command.iter().copied();
+        let words =
+            words.filter(|word| !["-", "--tenant", "acme"].contains(word)).chain(["--help"]);
         let words: Vec<&str> = words.collect();
         let ran = run(&words, "").await;
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{words:?}");
@@ -46,9 +51,12 @@ async fn the_version_is_told() {
 
 #[tokio::test]
 async fn wrong_usage_exits_with_2_and_tells_on_stderr() {
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 11] = [
         &[],
         &["walk"],
+        &["mapping"],
+        &["mapping", "import", "-"],
+        &["mapping", "export", "--tenant"],
         &["topology"],
         &["topology", "destroy"],
         &["explain"],
@@ -88,8 +96,13 @@ async fn a_command_that_fails_while_working_exits_with_1() {
     story.settings.database_url = format!("postgres://worker@{nobody}/worker");
     let config = story.config_file();
     let in_use = taken.local_addr().unwrap().to_string();
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["run"], "error: "),
+        (&["mapping", "export", "--tenant", "acme"], "error: cannot connect to the database"),
+        (
+            &["mapping", "import", "--tenant", "acme", "/nonexistent/mapping.csv"],
+            "error: /nonexistent/mapping.csv",
+        ),
         (&["migrate"], "error: cannot connect to the database"),
         (&["topology", "declare"], "error: "),
         (&["explain", "/nonexistent/notification.json"], "error: /nonexistent/notification.json"),

@@ -78,6 +78,8 @@ impl Scene {
         let repeat = self.story.next_event().await;
         assert_eq!(repeat.id(), event.id());
         assert_eq!(repeat.body["data"]["booking"], event.body["data"]["booking"]);
+        assert_eq!(repeat.body["partitionkey"], event.body["partitionkey"]);
+        assert_eq!(repeat.body["sequence"], event.body["sequence"]);
         fresh.until_settled("published", 1).await;
         assert!(fresh.stop().await.success());
         assert!(self.is_completed().await);

@@ -7,8 +7,8 @@ mod nonsense;
 mod rewrite;
 
 use docplanner_worker::{
-    normalize::{AddressFacts, TenantProfile, normalize},
-    notification::{Kind, Notification},
+    normalize::{AddressFacts, PartnerIds, TenantProfile, normalize},
+    notification::{Kind, Notification, Position},
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -113,9 +113,12 @@ fn event_text(notification: &Notification) -> String {
         id: "acme".into(),
         domain: "znanylekarz.pl".into(),
         payment_window: chrono::TimeDelta::minutes(90),
+        service_decides: false,
     };
     let key = notification.key("acme");
-    let event = normalize(notification, &key, &AddressFacts::default(), &tenant).unwrap();
+    let position = Position { partition_key: "1".into(), sequence: 1 };
+    let (facts, partner) = (AddressFacts::default(), PartnerIds::default());
+    let event = normalize(notification, &key, &position, &facts, &partner, &tenant).unwrap();
     serde_json::to_string(&event).unwrap()
 }
 

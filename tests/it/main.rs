@@ -21,6 +21,8 @@ mod drain;
 mod duplicates;
 mod happy_path;
 mod kinds;
+mod mapping;
+mod order;
 mod poison;
 mod restarts;
 mod shared_flags;

@@ -62,7 +62,9 @@ async fn a_message_that_kills_its_process_is_set_aside_and_its_neighbours_are_pu
     let mut notifications =
         vec![clinic::with_doctor(clinic::slot_booked("poison", clinic::ELSEWHERE), DEADLY)];
     notifications
-        .extend((0..NEIGHBOURS).map(|nth| clinic::slot_booked(&format!("b{nth}"), clinic::ONLINE)));
+        .extend((1..NEIGHBOURS).map(|nth| clinic::slot_booked(&format!("b{nth}"), clinic::ONLINE)));
+    // It has to come after the culprit, whatever becomes of that.
+    notifications.push(clinic::booking_canceled("poison", clinic::ONLINE));
     story.deliver_all(&notifications).await;
 
     let docplanner = story.docplanner.handle();
@@ -92,6 +94,8 @@ async fn a_message_that_kills_its_process_is_set_aside_and_its_neighbours_are_pu
     assert_eq!(distinct(&events), NEIGHBOURS);
     assert!(events.iter().all(|event| event.queue == "partner.online"));
     assert_eq!(dead_letter.header("x-reason").as_deref(), Some("poison"));
+    let behind = events.iter().find(|event| event.booking() == "poison").unwrap();
+    assert_eq!(behind.body["sequence"], "0000000002");
     let body: Value = serde_json::from_slice(&dead_letter.body).unwrap();
     assert_eq!(body, notifications[0]);
     last.until_settled("dead_letter", 1).await;

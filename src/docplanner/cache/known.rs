@@ -83,7 +83,7 @@ impl Known {
 fn is_final(error: &ApiError) -> bool {
     match error.prospect() {
         Prospect::Never(_) => true,
-        Prospect::Later(..) | Prospect::Wait(_) => false,
+        Prospect::Later(..) | Prospect::Wait(_) | Prospect::Behind(_) => false,
     }
 }
 

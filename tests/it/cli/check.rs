@@ -172,3 +172,22 @@ async fn connect_tells_of_every_server_what_is_wrong_and_what_to_do() {
     assert_eq!(ran.stdout.matches("PROBLEM  ").count(), 3, "{}", ran.stdout);
     assert_eq!(ran.stdout.matches("remedy: ").count(), 3, "{}", ran.stdout);
 }
+
+#[tokio::test]
+async fn connect_tells_who_would_get_nothing_because_nothing_is_mapped() {
+    let mut story = Story::begin().await;
+    story.settings.more = "[tenants.mapping]\non_missing = \"hold\"\n".into();
+    let config = story.config_file();
+    let ran = with_config(&["check", "--connect"], &config, "").await;
+    assert_eq!(ran.code, 1);
+    let told = "PROBLEM  mapping of tenant acme: nothing is mapped, so everything becomes a dead letter\n         \
+                remedy: run `docplanner-worker mapping import`";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+
+    let row = "kind,address_id,docplanner_id,partner_id,online\ndoctor,,1,D,\n";
+    let import = ["mapping", "import", "--tenant", "acme", "-"];
+    assert_eq!(with_config(&import, &config, row).await.code, 0);
+    let ran = with_config(&["check", "--connect"], &config, "").await;
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    assert!(ran.stdout.contains("ok       mapping of tenant acme\n"), "{}", ran.stdout);
+}

@@ -43,6 +43,7 @@ pub fn assert_golden_json(name: &str, actual: &Value) {
     assert_golden(name, &format!("{actual:#}\n"));
 }
 
-fn path(name: &str) -> PathBuf {
+/// Where a file of `tests/fixtures` is.
+pub fn path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
 }

@@ -7,6 +7,7 @@ mod known;
 mod memory;
 mod peek;
 mod shared;
+mod statements;
 
 use std::{
     collections::HashMap,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 
-use super::{Asked, DoctorId, Key, Tenant, Told, known::Known, shared};
+use super::{Asked, DoctorId, Key, Tenant, Told, known::Known, shared, statements};
 use crate::{
     docplanner::{ApiClient, ApiError},
     normalize::AddressFacts,
@@ -63,5 +63,5 @@ pub async fn peek(
 
 async fn read(pool: &Pool, tenant: &str, address: &str) -> anyhow::Result<Option<Known>> {
     let client = pool.get().await?;
-    Ok(tokio::time::timeout(shared::BRIEFLY, shared::read(&client, tenant, address)).await??)
+    Ok(tokio::time::timeout(shared::BRIEFLY, statements::read(&client, tenant, address)).await??)
 }

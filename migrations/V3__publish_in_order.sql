@@ -347,9 +347,14 @@ BEGIN
     RETURN QUERY
     WITH asked AS (
         -- Asked again because the answer was lost, a completed one is not counted twice.
-        SELECT q.*, CASE WHEN i.completed_at IS NULL AND q.closing = 0 THEN q.more ELSE 0 END AS counts
+        -- Only the last sequence can be given back.
+        SELECT q.*,
+               CASE WHEN q.closing <> 0 OR i.completed_at IS NOT NULL THEN 0
+                    WHEN q.more < 0 AND i.sequence <> c.last_sequence THEN 0
+                    ELSE q.more END AS counts
         FROM unnest(keys, leases, closings, back_in, more) AS q (key, lease, closing, back_in, more)
         JOIN inbox i ON i.key = q.key AND i.lease = q.lease
+        LEFT JOIN chains c ON c.subject = i.chain
     ), closed AS (
         UPDATE inbox
         SET completed_at = CASE WHEN q.closing = 0 THEN coalesce(inbox.completed_at, at) ELSE inbox.completed_at END,

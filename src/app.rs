@@ -24,6 +24,7 @@ use crate::{
     retry::{Backoff, RetryPolicy},
     shutdown::Stop,
     tenants::Tenants,
+    timers::{self, PostgresTimers},
 };
 
 /// Consumes until a signal, then drains. A second signal leaves at once.
@@ -59,8 +60,17 @@ async fn run_until_stopped(settings: Settings, stop: Stop) -> anyhow::Result<()>
     };
     if let Some((mappings, following)) = stop.soft.run_until_cancelled(prepared).await {
         background.spawn(following);
-        let consumer = build(&settings, &pool, mappings, &health, &metrics, &background, stop)?;
+        let drain_timeout = settings.broker.drain_timeout;
+        let soft = stop.soft.clone();
+        let (consumer, timers) =
+            build(&settings, &pool, mappings, &health, &metrics, &background, stop)?;
+        let timers = tokio::spawn(timers);
         consumer.run().await;
+        soft.cancel();
+        // Timers that are not finished fire again elsewhere, once their leases have run out.
+        if tokio::time::timeout(drain_timeout, timers).await.is_err() {
+            warn!("not every timer that was due could be finished in time");
+        }
     }
 
     background.stop().await;
@@ -99,7 +109,9 @@ impl Background {
     }
 }
 
-/// The consumer with everything behind it.
+type Worker = Consumer<PostgresInbox, CachedAddresses, ApiBookings, RabbitPublisher>;
+
+/// The consumer and the timers, with everything behind them.
 fn build(
     settings: &Settings,
     pool: &Pool,
@@ -108,7 +120,7 @@ fn build(
     metrics: &Arc<Metrics>,
     background: &Background,
     stop: Stop,
-) -> anyhow::Result<Consumer<PostgresInbox, CachedAddresses, RabbitPublisher>> {
+) -> anyhow::Result<(Worker, impl Future<Output = ()> + Send + use<>)> {
     let topology = Topology::new(&settings.broker);
     let database = Database::new(pool.clone(), Arc::clone(health));
     let (publisher, publishing) = RabbitPublisher::new(
@@ -136,9 +148,11 @@ fn build(
     let (addresses, upkeep) = addresses(&settings.tenants, &database, metrics)?;
     let (listening, last) = (settings.database.clone(), background.last.clone());
     background.spawn(upkeep.run_until_stopped(listening, pool.clone(), last));
-    let pipeline = Pipeline {
+    let pipeline = Arc::new(Pipeline {
         inbox,
         addresses,
+        bookings: ApiBookings,
+        clock: clock::system,
         mappings,
         publisher: publisher.clone(),
         tenants: Tenants::new(&settings.tenants),
@@ -146,8 +160,10 @@ fn build(
         max_body_bytes: settings.broker.max_body_bytes,
         metrics: Arc::clone(metrics),
         give_up: stop.hard.child_token(),
-    };
-    Ok(Consumer::new(
+    });
+    let timers = PostgresTimers::new(database.clone(), settings.database.lease, None);
+    let timers = timers::run_until_stopped(Arc::clone(&pipeline), timers, stop.soft.clone());
+    let consumer = Consumer::new(
         settings.broker.clone(),
         topology,
         pipeline,
@@ -157,7 +173,22 @@ fn build(
         Arc::clone(metrics),
         clock::system,
         stop,
-    ))
+    );
+    Ok((consumer, timers))
+}
+
+/// Stands in until bookings can be asked for.
+struct ApiBookings;
+
+impl crate::docplanner::Bookings for ApiBookings {
+    async fn booking(
+        &self,
+        _: &str,
+        _: &crate::notification::Visit,
+        _: crate::docplanner::Patience,
+    ) -> Result<crate::docplanner::ApiBooking, crate::docplanner::ApiError> {
+        Err(crate::docplanner::ApiError::Unreachable("not yet"))
+    }
 }
 
 /// The address cache over every tenant's API client, and what has to run for it.

@@ -46,7 +46,7 @@ enum Command {
         #[command(subcommand)]
         action: topology::Action,
     },
-    /// Import or export the partner's own identifiers.
+    /// The partner's own identifiers beside what exists at Docplanner.
     Mapping {
         #[command(subcommand)]
         action: mapping::Action,

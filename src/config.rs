@@ -136,6 +136,8 @@ pub struct TenantSettings {
     pub on_enrichment_failure: OnEnrichmentFailure,
     /// `[tenants.payments]`
     pub payments: PaymentSettings,
+    /// `[tenants.video]`
+    pub video: VideoSettings,
     /// `[tenants.mapping]`
     pub mapping: MappingSettings,
 }
@@ -169,6 +171,20 @@ pub struct PaymentSettings {
     /// How long a patient has to pay; 90 minutes by Docplanner's online-features guide.
     #[serde(deserialize_with = "duration")]
     pub window: Duration,
+    /// How much later the worker looks: the cancellation of an unpaid visit takes its time.
+    #[serde(deserialize_with = "duration")]
+    pub grace: Duration,
+}
+
+/// `[tenants.video]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VideoSettings {
+    /// Whether to ask the API for the link of an online visit's video call if the notification does not name it.
+    pub fetch_missing_url: bool,
+    /// How long before the start `video_call.reminder_due` is published; none by default.
+    #[serde(deserialize_with = "durations")]
+    pub reminders: Vec<Duration>,
 }
 
 /// `[tenants.mapping]`
@@ -261,6 +277,7 @@ impl Default for TenantSettings {
             flags_ttl: Duration::from_mins(10),
             on_enrichment_failure: OnEnrichmentFailure::DeadLetter,
             payments: PaymentSettings::default(),
+            video: VideoSettings::default(),
             mapping: MappingSettings::default(),
         }
     }
@@ -268,7 +285,13 @@ impl Default for TenantSettings {
 
 impl Default for PaymentSettings {
     fn default() -> Self {
-        Self { window: Duration::from_mins(90) }
+        Self { window: Duration::from_mins(90), grace: Duration::from_mins(5) }
+    }
+}
+
+impl Default for VideoSettings {
+    fn default() -> Self {
+        Self { fetch_missing_url: true, reminders: Vec::new() }
     }
 }
 

@@ -4,6 +4,8 @@ mod answer;
 mod auth;
 mod cache;
 mod client;
+mod list_model;
+mod listing;
 mod lookup;
 mod model;
 mod scopes;
@@ -12,10 +14,17 @@ mod single_flight;
 use std::time::Duration;
 
 pub use self::{
+    answer::Quota,
     cache::{CachedAddresses, Peeked, Upkeep, peek},
     client::{ApiClient, ApiSettings},
+    listing::{DictionaryEntry, ListedAddress, ListedDoctor, ListedService},
 };
-use crate::{delivery::Reason, normalize::AddressFacts, notification::Place, retry::Prospect};
+use crate::{
+    delivery::Reason,
+    normalize::AddressFacts,
+    notification::{Booking, PaymentStatus, Place, Visit},
+    retry::Prospect,
+};
 
 /// The source of address facts.
 pub trait Addresses: Send + Sync {
@@ -31,6 +40,37 @@ pub trait Addresses: Send + Sync {
     /// is kept for when nobody answers. Waits as long as the others cannot be told, because a change that
     /// is lost would route events wrongly; dropping the future gives up.
     fn expire(&self, tenant: &str, address_id: &str) -> impl Future<Output = ()> + Send;
+}
+
+/// A booking as the API has it now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiBooking {
+    /// As a notification would tell it.
+    pub booking: Booking,
+    /// The status of its payment, where the API tells one.
+    pub payment_status: Option<PaymentStatus>,
+    /// Where it was found in the end.
+    pub visit: Visit,
+}
+
+/// How long somebody waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// One request, for as long at most: somebody waits who can do without the answer.
+    Once(Duration),
+    /// A few tries, as for an address.
+    Usual,
+}
+
+/// The source of bookings.
+pub trait Bookings: Send + Sync {
+    /// The booking as the API has it now.
+    fn booking(
+        &self,
+        tenant: &str,
+        visit: &Visit,
+        patience: Patience,
+    ) -> impl Future<Output = Result<ApiBooking, ApiError>> + Send;
 }
 
 /// Why the API could not tell. No variant carries a body or a credential.

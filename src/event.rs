@@ -70,6 +70,11 @@ pub enum EventKind {
     AddressAssigned,
     AddressUnassigned,
     NotificationUnrecognized,
+    PaymentPaid,
+    PaymentNotPaid,
+    PaymentRefunded,
+    PaymentChargedBack,
+    VideoCallReminderDue,
 }
 
 /// `data` of an event. The sections that a kind does not have are absent.
@@ -92,6 +97,8 @@ pub struct Data {
     pub payment_change: Option<PaymentChangeData>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub video_call: Option<VideoCallData>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reminder: Option<ReminderData>,
     #[serde(rename = "break", skip_serializing_if = "Option::is_none")]
     pub calendar_break: Option<BreakData>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -238,6 +245,12 @@ pub struct VideoCallData {
 
 #[derive(Debug, Clone, Serialize)]
 #[expect(missing_docs, reason = "the event's contract")]
+pub struct ReminderData {
+    pub before_seconds: i32,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[expect(missing_docs, reason = "the event's contract")]
 pub struct BreakData {
     pub id: String,
     #[serde(serialize_with = "moment_or_null")]
@@ -248,7 +261,7 @@ pub struct BreakData {
 
 impl EventKind {
     /// Every kind of event.
-    pub const ALL: [EventKind; 16] = [
+    pub const ALL: [EventKind; 21] = [
         EventKind::BookingCreated,
         EventKind::BookingCanceled,
         EventKind::BookingMoved,
@@ -265,6 +278,11 @@ impl EventKind {
         EventKind::AddressAssigned,
         EventKind::AddressUnassigned,
         EventKind::NotificationUnrecognized,
+        EventKind::PaymentPaid,
+        EventKind::PaymentNotPaid,
+        EventKind::PaymentRefunded,
+        EventKind::PaymentChargedBack,
+        EventKind::VideoCallReminderDue,
     ];
 
     /// `{entity}.{action}`, the end of the routing key and the middle of the event's type.
@@ -287,6 +305,11 @@ impl EventKind {
             EventKind::AddressAssigned => "address.assigned",
             EventKind::AddressUnassigned => "address.unassigned",
             EventKind::NotificationUnrecognized => "notification.unrecognized",
+            EventKind::PaymentPaid => "payment.paid",
+            EventKind::PaymentNotPaid => "payment.not_paid",
+            EventKind::PaymentRefunded => "payment.refunded",
+            EventKind::PaymentChargedBack => "payment.charged_back",
+            EventKind::VideoCallReminderDue => "video_call.reminder_due",
         }
     }
 

@@ -20,7 +20,11 @@ pub use self::{
     schema::{MigrationError, SchemaError, check_schema, migrate},
 };
 pub use crate::database::Pending;
-use crate::notification::{Chain, Content, IdempotencyKey, Moment, Position};
+use crate::{
+    effects::Effects,
+    notification::{Chain, Content, IdempotencyKey, Moment, Position},
+    payment::Payment,
+};
 
 /// The store of idempotency keys.
 ///
@@ -50,6 +54,8 @@ pub struct Request {
     pub told_at: Option<Moment>,
     /// When the message was last put into a retry queue.
     pub retried_at: Option<DateTime<Utc>>,
+    /// Takes no place in the chain unless it gets the lease at once: for who asks again by itself.
+    pub tries: bool,
 }
 
 /// The answer to a claim, and what was noticed on the way.
@@ -90,16 +96,26 @@ pub struct Lease {
     pub number: i32,
     /// The place in its chain, the same for every lease of the key.
     pub position: Position,
+    /// The last sequence that was given in the chain. Nobody else is given one while the lease lasts.
+    pub last_sequence: u32,
+    /// How the chain's payment stands.
+    pub payment: Option<Payment>,
     /// Nothing may be published from here on. Earlier than the database's own deadline, because it counts
     /// from before the claim was sent.
     pub ends_at: Instant,
 }
 
 /// How a lease ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closing {
     /// Published: every later claim is answered [`Claim::Done`].
-    Complete,
+    Complete {
+        /// How many events were published: the first has the sequence of the lease, the others the next ones.
+        /// None: the sequence is given back.
+        events: usize,
+        /// To be remembered, in the same transaction.
+        effects: Effects,
+    },
     /// Not published, to be tried again: the next claim of the same content is granted, and others of its
     /// chain wait.
     Release {

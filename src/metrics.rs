@@ -11,10 +11,12 @@ use prometheus_client::{
 
 use crate::{
     delivery::{Disposition, Processed, Reason},
+    effects::TimerKind,
     event::EventKind,
     health::Parts,
     inbox::{Answer, Claim},
     notification::Kind,
+    timers::Fate,
 };
 
 /// From half a millisecond, what a cached delivery takes, to the minute that only waiting takes.
@@ -42,11 +44,13 @@ const API_STATUSES: [&str; 9] = [
     "unknown",
     "refused",
 ];
+const TIMER_RESULTS: [&str; 3] = ["published", "pointless", "postponed"];
 const STAGES: [&str; 5] = ["decode", "claim", "lookup", "publish", "close"];
 
 /// The metrics, with the registry that renders them.
 pub struct Metrics {
     registry: Registry,
+    tenants: Vec<String>,
     deliveries: Family<DeliveryLabels, Counter>,
     delivery_duration: Family<DispositionLabels, Histogram, fn() -> Histogram>,
     stage_duration: Family<StageLabels, Histogram, fn() -> Histogram>,
@@ -59,6 +63,9 @@ pub struct Metrics {
     order_waits: Family<TenantLabels, Counter>,
     sequence_gaps: Family<TenantLabels, Counter>,
     out_of_order: Family<TenantLabels, Counter>,
+    timers: Family<TimerLabels, Counter>,
+    payments_pending: Family<TenantLabels, Gauge>,
+    payments_overdue: Family<TenantLabels, Gauge>,
     acks_lost: Counter,
     parts: [Gauge; 4],
 }
@@ -113,6 +120,12 @@ struct ReasonLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TimerLabels {
+    kind: &'static str,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TenantLabels {
     tenant: String,
 }
@@ -122,7 +135,9 @@ impl Metrics {
     #[must_use]
     pub fn new<'t>(tenants: impl IntoIterator<Item = &'t str>) -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
+        let tenants: Vec<String> = tenants.into_iter().map(str::to_owned).collect();
         let mut metrics = Self {
+            tenants,
             registry: Registry::with_prefix("docplanner_worker"),
             deliveries: Family::default(),
             delivery_duration: Family::new_with_constructor(histogram),
@@ -136,11 +151,14 @@ impl Metrics {
             order_waits: Family::default(),
             sequence_gaps: Family::default(),
             out_of_order: Family::default(),
+            timers: Family::default(),
+            payments_pending: Family::default(),
+            payments_overdue: Family::default(),
             acks_lost: Counter::default(),
             parts: std::array::from_fn(|_| Gauge::default()),
         };
         metrics.register();
-        metrics.start_at_zero(&tenants.into_iter().collect::<Vec<_>>());
+        metrics.start_at_zero();
         metrics
     }
 
@@ -189,6 +207,21 @@ impl Metrics {
             self.out_of_order.clone(),
         );
         r.register(
+            "timers_fired",
+            "Timers that fired, and what became of them",
+            self.timers.clone(),
+        );
+        r.register(
+            "payments_pending",
+            "Visits to be paid, not decided yet; the same in every pod",
+            self.payments_pending.clone(),
+        );
+        r.register(
+            "payments_overdue",
+            "Visits whose payment should have been decided a minute ago; the same in every pod",
+            self.payments_overdue.clone(),
+        );
+        r.register(
             "acks_lost",
             "Acknowledgements whose channel was gone; the broker delivers again",
             self.acks_lost.clone(),
@@ -201,15 +234,20 @@ impl Metrics {
         r.register("build", "Version of the worker", build);
     }
 
-    fn start_at_zero(&self, tenants: &[&str]) {
+    fn start_at_zero(&self) {
         let kinds = || Kind::ALL.map(Kind::name).into_iter().chain([NO_KIND]);
         for disposition in DISPOSITIONS {
             drop(self.delivery_duration.get_or_create(&DispositionLabels { disposition }));
         }
+        for kind in TimerKind::ALL.map(TimerKind::as_str) {
+            for result in TIMER_RESULTS {
+                drop(self.timers.get_or_create(&TimerLabels { kind, result }));
+            }
+        }
         for stage in STAGES {
             drop(self.stage_duration.get_or_create(&StageLabels { stage }));
         }
-        for tenant in tenants.iter().copied().chain([NO_TENANT]) {
+        for tenant in self.tenants.iter().map(String::as_str).chain([NO_TENANT]) {
             let tenant = || tenant.to_owned();
             for kind in kinds() {
                 for disposition in DISPOSITIONS {
@@ -223,8 +261,8 @@ impl Metrics {
                 drop(self.dead_letters.get_or_create(&ReasonLabels { tenant: tenant(), reason }));
             }
         }
-        for tenant in tenants {
-            let tenant = || (*tenant).to_owned();
+        for tenant in &self.tenants {
+            let tenant = || tenant.clone();
             for r#type in EventKind::ALL.map(EventKind::name) {
                 for result in PUBLISH_RESULTS {
                     drop(self.events.get_or_create(&EventLabels {
@@ -242,6 +280,9 @@ impl Metrics {
             }
             for counts in [&self.order_waits, &self.out_of_order] {
                 drop(counts.get_or_create(&TenantLabels { tenant: tenant() }));
+            }
+            for gauge in [&self.payments_pending, &self.payments_overdue] {
+                drop(gauge.get_or_create(&TenantLabels { tenant: tenant() }));
             }
             for result in CACHE_RESULTS {
                 drop(self.flags_cache.get_or_create(&ResultLabels { tenant: tenant(), result }));
@@ -324,6 +365,28 @@ impl Metrics {
     pub fn sequence_gap(&self, tenant: Option<&str>) {
         let tenant = tenant.unwrap_or(NO_TENANT).to_owned();
         self.sequence_gaps.get_or_create(&TenantLabels { tenant }).inc();
+    }
+
+    /// A timer fired.
+    pub fn timer(&self, kind: TimerKind, fate: Fate) {
+        let result = match fate {
+            Fate::Published => "published",
+            Fate::Pointless => "pointless",
+            Fate::Postponed { .. } => "postponed",
+        };
+        self.timers.get_or_create(&TimerLabels { kind: kind.as_str(), result }).inc();
+    }
+
+    /// Payments by tenant: pending, and overdue. Who is not named has none.
+    pub fn payments(&self, counts: &[(String, i64, i64)]) {
+        for tenant in &self.tenants {
+            let count = counts.iter().find(|(counted, ..)| counted == tenant);
+            let (pending, overdue) =
+                count.map_or((0, 0), |(_, pending, overdue)| (*pending, *overdue));
+            let labels = TenantLabels { tenant: tenant.clone() };
+            self.payments_pending.get_or_create(&labels).set(pending);
+            self.payments_overdue.get_or_create(&labels).set(overdue);
+        }
     }
 
     /// An acknowledgement did not reach the broker.

@@ -2,7 +2,9 @@
 
 mod partner;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
+
+use chrono::{DateTime, Offset, TimeDelta, Utc};
 
 pub use self::partner::{PartnerIds, Unmapped};
 use crate::{
@@ -13,6 +15,8 @@ use crate::{
     notification::{
         Booking, Break, Fact, IdempotencyKey, Notification, PaymentChange, Place, Position, Service,
     },
+    payment::{Basis, Payment, PaymentState, Terms},
+    private::Private,
 };
 
 /// What the worker knows about an address beside the notification.
@@ -37,10 +41,28 @@ pub struct TenantProfile {
     pub id: String,
     /// The country's domain, such as `znanylekarz.pl`.
     pub domain: String,
-    /// How long a patient has to pay.
-    pub payment_window: TimeDelta,
+    /// How long a patient has to pay, and when somebody looks.
+    pub payment: Terms,
+    /// Whether to ask for the address of a video call that a notification does not name.
+    pub fetch_missing_url: bool,
+    /// How long before a video call reminders are due.
+    pub reminders: Vec<Duration>,
     /// Whether a visit is online is told by its service's mapping, before the address's flag.
     pub service_decides: bool,
+}
+
+impl Default for TenantProfile {
+    /// A tenant without a name, on the terms of Docplanner's online-features guide.
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            domain: String::new(),
+            service_decides: false,
+            payment: Terms { window: Duration::from_mins(90), grace: Duration::from_mins(5) },
+            fetch_missing_url: true,
+            reminders: Vec::new(),
+        }
+    }
 }
 
 /// For the patient, a video call opens this long before it starts (online-features guide, "Video
@@ -59,7 +81,7 @@ pub fn normalize(
 ) -> Option<Event> {
     let kind = event_kind(&notification.fact)?;
     let place = &notification.place;
-    let mut data = data(notification, facts, tenant.payment_window);
+    let mut data = data(notification, facts, tenant.payment.window);
     data.identify(partner, tenant.service_decides);
     Some(Event {
         kind,
@@ -136,7 +158,7 @@ fn subject(fact: &Fact, place: &Place) -> Option<String> {
     }
 }
 
-fn data(notification: &Notification, facts: &AddressFacts, window: TimeDelta) -> Data {
+fn data(notification: &Notification, facts: &AddressFacts, window: Duration) -> Data {
     let place = &notification.place;
     let mut data = Data {
         facility: FacilityData {
@@ -158,6 +180,7 @@ fn data(notification: &Notification, facts: &AddressFacts, window: TimeDelta) ->
         payment: None,
         payment_change: None,
         video_call: None,
+        reminder: None,
         calendar_break: None,
         service: None,
         name: None,
@@ -165,17 +188,15 @@ fn data(notification: &Notification, facts: &AddressFacts, window: TimeDelta) ->
         unmapped: Vec::new(),
     };
     match &notification.fact {
-        Fact::SlotBooked(booked) => {
-            data.with_booking(booked, window);
-            if booked.visit_payment == Some(true) {
-                data.payment_status("pending");
-            }
-        }
-        Fact::BookingCanceled(booked) | Fact::BookingConfirmed(booked) => {
+        Fact::SlotBooked(booked)
+        | Fact::BookingCanceled(booked)
+        | Fact::BookingConfirmed(booked) => {
             data.with_booking(booked, window);
         }
         Fact::BookingMoved { old, new } => {
-            data.with_booking(new, window);
+            // The link of a video call stays the same when its booking moves.
+            let videocall_url = new.videocall_url.clone().or_else(|| old.videocall_url.clone());
+            data.with_booking(&Booking { videocall_url, ..new.clone() }, window);
             data.previous_booking = Some(booking(old));
             if let Some(booking) = &mut data.booking {
                 booking.previous_id = Some(old.id.clone());
@@ -188,7 +209,9 @@ fn data(notification: &Notification, facts: &AddressFacts, window: TimeDelta) ->
         Fact::PaymentStatusChanged { booking, change } => {
             // Who has a payment's status has to pay, whether or not the booking repeats it.
             data.with_booking(&Booking { visit_payment: Some(true), ..booking.clone() }, window);
-            data.payment_status(change.to.as_str());
+            if let Some(payment) = &mut data.payment {
+                payment.status = Some(change.to.as_str().to_owned());
+            }
             data.payment_change = Some(payment_change(change));
         }
         Fact::BreakCreated(pause) | Fact::BreakMoved(pause) | Fact::BreakRemoved(pause) => {
@@ -210,7 +233,7 @@ fn data(notification: &Notification, facts: &AddressFacts, window: TimeDelta) ->
 }
 
 impl Data {
-    fn with_booking(&mut self, booked: &Booking, window: TimeDelta) {
+    fn with_booking(&mut self, booked: &Booking, window: Duration) {
         let required = booked.visit_payment == Some(true);
         self.booking = Some(booking(booked));
         self.payment = Some(PaymentData {
@@ -227,10 +250,56 @@ impl Data {
                 .map(|at| at - PATIENT_ACCESS_BEFORE_START),
         });
     }
+}
 
-    fn payment_status(&mut self, status: &str) {
-        if let Some(payment) = &mut self.payment {
-            payment.status = Some(status.to_owned());
+impl Event {
+    /// Tells how the payment of its booking stands.
+    pub(crate) fn tell_payment(&mut self, payment: &Payment) {
+        let Some(told) = &mut self.data.payment else { return };
+        told.required = true;
+        told.status = Some(payment.state.as_str().to_owned());
+        told.basis = payment.basis.map(Basis::as_str);
+        if let Some(due_at) = payment.due_at {
+            let booking = self.data.booking.as_ref();
+            let local = booking.and_then(|booking| booking.booked_at.or(booking.start_at));
+            let offset = local.map_or(Utc.fix(), |moment| *moment.offset());
+            told.due_at = Some(due_at.with_timezone(&offset));
+        }
+    }
+
+    /// Tells where the video call of its booking is.
+    pub(crate) fn tell_call(&mut self, url: &Private<String>) {
+        let start_at = self.data.booking.as_ref().and_then(|booking| booking.start_at);
+        if let Some(call) = &mut self.data.video_call {
+            call.url = Some(url.clone());
+            call.patient_access_from = start_at.map(|at| at - PATIENT_ACCESS_BEFORE_START);
+        }
+    }
+
+    /// Another event about the same booking, which follows from this one.
+    pub(crate) fn and_so(&self, kind: EventKind, key: &IdempotencyKey, sequence: u32) -> Event {
+        let mut event = self.clone();
+        event.kind = kind;
+        event.id = key.derive(&kind.event_type());
+        event.event_type = kind.event_type();
+        event.dataschema = kind.dataschema();
+        event.sequence = format!("{sequence:010}");
+        event.data.previous_booking = None;
+        event.data.presence = None;
+        event.data.payment_change = None;
+        event
+    }
+}
+
+impl EventKind {
+    /// The event that tells how a payment ended.
+    pub(crate) fn of_outcome(state: PaymentState) -> Self {
+        match state {
+            PaymentState::Paid => EventKind::PaymentPaid,
+            // Pending is no outcome; nobody asks.
+            PaymentState::Pending | PaymentState::NotPaid => EventKind::PaymentNotPaid,
+            PaymentState::Refunded => EventKind::PaymentRefunded,
+            PaymentState::ChargedBack => EventKind::PaymentChargedBack,
         }
     }
 }

@@ -127,6 +127,16 @@ pub struct Address {
     pub commercial_type: Option<String>,
 }
 
+/// Where a booking is found at the API: there is no lookup by its id alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the ids of the path to it")]
+pub struct Visit {
+    pub facility_id: String,
+    pub doctor_id: String,
+    pub address_id: String,
+    pub booking_id: String,
+}
+
 /// A booked visit.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "named as in the API's BookingNotification schema")]
@@ -219,6 +229,30 @@ pub enum Presence {
     Absent,
 }
 
+impl Booking {
+    /// A booking of which nothing but the id is known.
+    #[must_use]
+    pub fn unknown(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            status: None,
+            start_at: None,
+            end_at: None,
+            duration_minutes: None,
+            booked_by: None,
+            booked_at: None,
+            canceled_by: None,
+            canceled_at: None,
+            service: None,
+            patient: None,
+            comment: None,
+            insurance: None,
+            visit_payment: None,
+            videocall_url: None,
+        }
+    }
+}
+
 impl Fact {
     /// Which kind of notification told this fact.
     #[must_use]
@@ -281,6 +315,30 @@ impl Fact {
     #[must_use]
     pub fn ends_what_is_mapped(&self) -> bool {
         matches!(self, Fact::AddressUnassigned | Fact::AddressServiceDeleted(_))
+    }
+
+    /// The booking that it is about; of a move, the new one.
+    #[must_use]
+    pub fn booking(&self) -> Option<&Booking> {
+        match self {
+            Fact::SlotBooked(booking)
+            | Fact::BookingCanceled(booking)
+            | Fact::BookingConfirmed(booking)
+            | Fact::PresenceMarked { booking, .. }
+            | Fact::PaymentStatusChanged { booking, .. }
+            | Fact::BookingMoved { new: booking, .. } => Some(booking),
+            Fact::BreakCreated(_)
+            | Fact::BreakMoved(_)
+            | Fact::BreakRemoved(_)
+            | Fact::AddressServiceCreated(_)
+            | Fact::AddressServiceChanged(_)
+            | Fact::AddressServiceDeleted(_)
+            | Fact::AddressCommercialTypeChanged
+            | Fact::AddressAssigned
+            | Fact::AddressUnassigned
+            | Fact::Question(_)
+            | Fact::Unrecognized { .. } => None,
+        }
     }
 
     /// Whether it may make what is known of the address untrue.

@@ -16,13 +16,15 @@ use uuid::Uuid;
 pub use self::error::Error;
 use crate::{
     broker::Publisher,
+    clock::Clock,
     config::OnEnrichmentFailure,
+    decision::{self, CALL_WAITS, Call, Decision, Known, asks_for_call, decide},
     delivery::{Delivery, Disposition, Outcome, Processed},
-    docplanner::{Addresses, ApiError},
+    docplanner::{Addresses, ApiError, Bookings, Patience},
     inbox::{Answer, Claim, Closing, Inbox, Lease, Pending, Request},
     mapping::Mappings,
     metrics::Metrics,
-    normalize::{AddressFacts, normalize},
+    normalize::AddressFacts,
     notification::{Fact, Notification},
     retry::{Prospect, RetryPolicy},
     route::routing_key,
@@ -42,11 +44,13 @@ const CLAIM_AGAIN_AFTER: [Duration; 4] = [
 const SOON: Duration = Duration::from_millis(500);
 
 /// Everything that a delivery needs on its way.
-pub struct Pipeline<I, A, P> {
+pub struct Pipeline<I, A, B, P> {
     /// Which facts were published before, and whose turn it is.
     pub inbox: I,
     /// What is known of addresses.
     pub addresses: A,
+    /// What the API says of a booking now.
+    pub bookings: B,
     /// The partner's own identifiers; in memory, so nothing is awaited.
     pub mappings: Arc<dyn Mappings>,
     /// Where events go.
@@ -57,6 +61,8 @@ pub struct Pipeline<I, A, P> {
     pub retry: RetryPolicy,
     /// A larger body is not read.
     pub max_body_bytes: usize,
+    /// What time it is.
+    pub clock: Clock,
     /// Where stages are timed.
     pub metrics: Arc<Metrics>,
     /// The time to finish is over: what is under way is given back.
@@ -87,7 +93,7 @@ struct Claimed {
     answer: Pending<Answer>,
 }
 
-impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
+impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
     /// Reads a delivery and takes its place in its chain. Does not wait, so that deliveries have the order in
     /// which they are handed to this function.
     pub fn receive(&self, delivery: Delivery) -> Received {
@@ -139,6 +145,7 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
             chain: notification.chain(&tenant.profile.id, &key),
             told_at: notification.created_at,
             retried_at: delivery.retried_at,
+            tries: false,
             key,
         };
         self.metrics.stage("decode", started);
@@ -161,12 +168,21 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
             () = tokio::time::sleep_until(lease.ends_at.into()) => Err(Error::LeaseRanOut),
             () = self.give_up.cancelled() => Err(Error::Stopping),
         };
-        let disposition = self.retry.disposition(published.map(|()| Outcome::Published), attempts);
+        let (published, complete) = match published {
+            Ok(complete) => (Ok(Outcome::Published), complete),
+            Err(error) => (Err(error), Closing::Abandon),
+        };
+        let disposition = self.retry.disposition(published, attempts);
         if let Disposition::DeadLetter { .. } = disposition {
             self.metrics.sequence_gap(Some(&claimed.tenant.profile.id));
         }
         let started = Instant::now();
-        let closed = self.inbox.close(lease, closing(&disposition)).await;
+        let closing = match &disposition {
+            Disposition::Ack(_) => complete,
+            Disposition::Retry { delay, .. } => Closing::Release { back_in: *delay },
+            Disposition::DeadLetter { .. } => Closing::Abandon,
+        };
+        let closed = self.inbox.close(lease, closing).await;
         self.metrics.stage("close", started);
         match disposition {
             // Published, but somebody else has the key by now: an acknowledgement has to wait for
@@ -206,25 +222,53 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
         }
     }
 
-    async fn publish(&self, claimed: &Claimed, lease: &Lease) -> Result<(), Error> {
+    /// Looks up, decides and publishes; how the claim is to be completed.
+    async fn publish(&self, claimed: &Claimed, lease: &Lease) -> Result<Closing, Error> {
         let facts = self.look_up(claimed).await?;
         let Claimed { delivery, notification, tenant, request, .. } = claimed;
-        let (key, position, profile) = (&request.key, &lease.position, &tenant.profile);
-        let partner = self.mappings.partner_ids(&profile.id, notification);
-        let event = normalize(notification, key, position, &facts, &partner, profile);
-        let Some(event) = event else { return Ok(()) };
-        if let Some(unmapped) = tenant.holds(&notification.fact, &event) {
-            return Err(Error::Unmapped(unmapped));
+        let profile = &tenant.profile;
+        let known = Known {
+            partner: self.mappings.partner_ids(&profile.id, notification),
+            payment: lease.payment.clone(),
+            last_sequence: lease.last_sequence,
+            call: self.call(claimed, &facts).await,
+            facts,
+        };
+        let now = (self.clock)();
+        let decision = decide(notification, &request.key, &lease.position, &known, profile, now);
+        let Decision { events, effects } = decision.unwrap_or_default();
+        for event in &events {
+            if let Some(unmapped) = tenant.holds(&notification.fact, event) {
+                return Err(Error::Unmapped(unmapped));
+            }
+            if lease.ends_at <= Instant::now() {
+                return Err(Error::LeaseRanOut);
+            }
+            let started = Instant::now();
+            let routing_key = routing_key(event, &known.facts);
+            let traceparent = delivery.traceparent.as_deref();
+            let published = self.publisher.publish_event(event, &routing_key, traceparent).await;
+            self.metrics.stage("publish", started);
+            published?;
         }
-        let routing_key = routing_key(&event, &facts);
-        if lease.ends_at <= Instant::now() {
-            return Err(Error::LeaseRanOut);
+        Ok(Closing::Complete { events: events.len(), effects })
+    }
+
+    /// Where the video call of a new booking is, if its notification does not say so. The event does not wait
+    /// long for that, and goes without it if need be.
+    async fn call(&self, claimed: &Claimed, facts: &AddressFacts) -> Call {
+        let Claimed { notification, tenant, .. } = claimed;
+        let visit = decision::visit_of(notification);
+        let Some(visit) =
+            visit.filter(|_| asks_for_call(&notification.fact, facts, &tenant.profile))
+        else {
+            return Call::NotAsked;
+        };
+        let patience = Patience::Once(CALL_WAITS);
+        match self.bookings.booking(&tenant.profile.id, &visit, patience).await {
+            Ok(told) => Call::Asked(told.booking.videocall_url),
+            Err(_) => Call::Failed,
         }
-        let started = Instant::now();
-        let traceparent = delivery.traceparent.as_deref();
-        let published = self.publisher.publish_event(&event, &routing_key, traceparent).await;
-        self.metrics.stage("publish", started);
-        Ok(published?)
     }
 
     /// The address's flags. What becomes of a notification without them is the tenant's choice; that
@@ -258,14 +302,5 @@ impl<I: Inbox, A: Addresses, P: Publisher> Pipeline<I, A, P> {
             Prospect::Later(..) => self.retry.is_last_attempt(attempts),
             Prospect::Wait(_) | Prospect::Behind(_) => false,
         }
-    }
-}
-
-/// How a lease ends, by what becomes of its delivery.
-fn closing(disposition: &Disposition) -> Closing {
-    match disposition {
-        Disposition::Ack(_) => Closing::Complete,
-        Disposition::Retry { delay, .. } => Closing::Release { back_in: *delay },
-        Disposition::DeadLetter { .. } => Closing::Abandon,
     }
 }

@@ -63,8 +63,7 @@ mod tests {
         let tenant = TenantProfile {
             id: "acme".into(),
             domain: "znanylekarz.pl".into(),
-            payment_window: chrono::TimeDelta::zero(),
-            service_decides: false,
+            ..TenantProfile::default()
         };
         let partner = PartnerIds::default();
         for (online_only, visit_payment, words, queue) in ROUTES {

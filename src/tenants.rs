@@ -2,13 +2,12 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use chrono::TimeDelta;
-
 use crate::{
     config::{OnEnrichmentFailure, OnMissing, OnlineDetection, TenantSettings},
     event::Event,
     normalize::{TenantProfile, Unmapped},
     notification::{Fact, presentable_id},
+    payment::Terms,
 };
 
 /// A configured tenant.
@@ -86,6 +85,18 @@ impl Tenants {
         }
     }
 
+    /// The tenant of this id.
+    #[must_use]
+    pub fn of_id(&self, id: &str) -> Option<Arc<Tenant>> {
+        self.by_id.get(id).map(|nth| Arc::clone(&self.all[*nth]))
+    }
+
+    /// Every tenant's id.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        self.all.iter().map(|tenant| tenant.profile.id.clone()).collect()
+    }
+
     /// Whose a notification must be that cannot be read: who the header names, or the only one
     /// there is.
     #[must_use]
@@ -141,8 +152,9 @@ impl From<&TenantSettings> for Tenant {
             profile: TenantProfile {
                 id: settings.id.clone(),
                 domain: settings.domain.clone(),
-                payment_window: TimeDelta::from_std(settings.payments.window)
-                    .unwrap_or(TimeDelta::MAX),
+                payment: Terms { window: settings.payments.window, grace: settings.payments.grace },
+                fetch_missing_url: settings.video.fetch_missing_url,
+                reminders: settings.video.reminders.clone(),
                 service_decides: settings.online_detection == OnlineDetection::Service,
             },
             on_enrichment_failure: settings.on_enrichment_failure,

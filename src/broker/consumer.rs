@@ -27,7 +27,7 @@ use crate::{
     clock::Clock,
     config::BrokerSettings,
     delivery::{Delivery, Disposition, Processed, Reason},
-    docplanner::Addresses,
+    docplanner::{Addresses, Bookings},
     health::Health,
     inbox::Inbox,
     metrics::Metrics,
@@ -47,17 +47,17 @@ const ACKS_PASS_ON: Duration = Duration::from_millis(250);
 const GIVE_BACK: Duration = Duration::from_secs(1);
 
 /// Consumes one queue for one pipeline.
-pub struct Consumer<I, A, P> {
+pub struct Consumer<I, A, B, P> {
     settings: BrokerSettings,
     topology: Topology,
     health: Arc<Health>,
-    work: Arc<Work<I, A, P>>,
+    work: Arc<Work<I, A, B, P>>,
     tasks: TaskTracker,
 }
 
 /// What every delivery's task shares.
-struct Work<I, A, P> {
-    pipeline: Pipeline<I, A, P>,
+struct Work<I, A, B, P> {
+    pipeline: Arc<Pipeline<I, A, B, P>>,
     quarantine: Quarantine,
     settler: Settler,
     metrics: Arc<Metrics>,
@@ -71,10 +71,11 @@ enum Ended {
     Cancelled,
 }
 
-impl<I, A, P> Consumer<I, A, P>
+impl<I, A, B, P> Consumer<I, A, B, P>
 where
     I: Inbox + 'static,
     A: Addresses + 'static,
+    B: Bookings + 'static,
     P: Publisher + 'static,
 {
     /// A consumer; nothing is opened yet.
@@ -82,7 +83,7 @@ where
     pub fn new(
         settings: BrokerSettings,
         topology: Topology,
-        pipeline: Pipeline<I, A, P>,
+        pipeline: Arc<Pipeline<I, A, B, P>>,
         quarantine: Quarantine,
         publisher: RabbitPublisher,
         health: Arc<Health>,
@@ -256,7 +257,7 @@ where
     }
 }
 
-impl<I: Inbox, A: Addresses, P: Publisher> Work<I, A, P> {
+impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Work<I, A, B, P> {
     /// Reads a delivery and takes its place in the order. A panic in one delivery stays in that delivery.
     /// Its text may quote the body, so it is not told; where it happened is in the log by the panic hook.
     fn receive(&self, delivery: Delivery) -> Result<Received, Processed> {

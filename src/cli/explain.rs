@@ -14,10 +14,11 @@ use super::{Common, Failure, Output, block_on, pretty, read_file};
 use crate::{
     clock,
     config::Settings,
+    decision::decide,
     delivery::Reason,
     event::{Event, Modality},
     inbox::Request,
-    normalize::{AddressFacts, normalize},
+    normalize::AddressFacts,
     notification::{DecodeError, Fact, Notification},
     route::{default_queue, routing_key},
     tenants::{Tenant, Tenants},
@@ -61,6 +62,9 @@ struct Explanation {
     route: Option<Route>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event>,
+    /// What follows from it at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    then: Vec<Event>,
 }
 
 #[derive(Serialize)]
@@ -152,11 +156,14 @@ impl Explanation {
         looked_up: LookedUp,
     ) -> Self {
         let LookedUp { facts, flags, order, mapping } = looked_up;
-        let (partner, profile) = (&mapping.partner_ids, &tenant.profile);
-        let event =
-            normalize(notification, &request.key, &order.position(), &facts, partner, profile);
+        let known = order.known(facts.clone(), mapping.partner_ids.clone());
+        let (position, now) = (order.position(), clock::system());
+        let decision = decide(notification, &request.key, &position, &known, &tenant.profile, now);
+        let mut events = decision.unwrap_or_default().events.into_iter();
+        let event = events.next();
         let held = event.as_ref().and_then(|event| tenant.holds(&notification.fact, event));
         let event = event.filter(|_| held.is_none());
+        let then = events.filter(|_| held.is_none()).collect();
         Self {
             kind: Some(notification.fact.kind().name()),
             tenant: Some(tenant.profile.id.clone()),
@@ -170,6 +177,7 @@ impl Explanation {
             order: Some(order),
             mapping: Some(mapping),
             event,
+            then,
             ..Self::default()
         }
     }
@@ -198,6 +206,9 @@ impl Explanation {
         }
         if let Some(event) = &self.event {
             println!("event            {}", pretty(event)?);
+        }
+        for event in &self.then {
+            println!("then             {}", pretty(event)?);
         }
         Ok(())
     }

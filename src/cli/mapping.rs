@@ -1,12 +1,15 @@
-//! `docplanner-worker mapping import|export`
+//! `docplanner-worker mapping import|export|sync|report`
 
 mod export;
 mod import;
+mod progress;
+mod report;
+mod sync;
 
 use clap::Subcommand;
 
 use super::Failure;
-use crate::config::Settings;
+use crate::config::{Settings, TenantSettings};
 
 /// What to do with a mapping.
 #[derive(Debug, Subcommand)]
@@ -15,23 +18,25 @@ pub(super) enum Action {
     Import(import::Arguments),
     /// Print a tenant's identifiers, as `import` takes them.
     Export(export::Arguments),
+    /// Ask a tenant's API for everything that exists, and store it; goes on where it was interrupted.
+    Sync(sync::Arguments),
+    /// Tell what is mapped and what is to do; exits with 1 when something is not mapped.
+    Report(report::Arguments),
 }
 
 pub(super) fn execute(action: &Action) -> Result<(), Failure> {
     match action {
         Action::Import(arguments) => import::execute(arguments),
         Action::Export(arguments) => export::execute(arguments),
+        Action::Sync(arguments) => sync::execute(arguments),
+        Action::Report(arguments) => report::execute(arguments),
     }
 }
 
-/// Refuses a tenant that the settings do not have.
-fn require_tenant(settings: &Settings, tenant: &str) -> Result<(), Failure> {
-    let known: Vec<_> = settings.tenants.iter().map(|tenant| tenant.id.as_str()).collect();
-    if known.contains(&tenant) {
-        return Ok(());
-    }
-    Err(Failure::Usage(format!(
-        "unknown tenant {tenant:?}; the settings have: {}",
-        known.join(", ")
-    )))
+/// The tenant of this id.
+fn tenant<'s>(settings: &'s Settings, id: &str) -> Result<&'s TenantSettings, Failure> {
+    settings.tenants.iter().find(|tenant| tenant.id == id).ok_or_else(|| {
+        let known: Vec<_> = settings.tenants.iter().map(|tenant| tenant.id.as_str()).collect();
+        Failure::Usage(format!("unknown tenant {id:?}; the settings have: {}", known.join(", ")))
+    })
 }

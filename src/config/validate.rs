@@ -1,6 +1,10 @@
 //! What a single value cannot tell: files that exist, values that make sense, and together.
 
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    time::Duration,
+};
 
 use super::{Problem, Secret, Settings, TenantSettings};
 use crate::retry::RetryPolicy;
@@ -10,6 +14,7 @@ const LONGEST_LEASE: Duration = Duration::from_hours(1);
 
 /// Nobody has a month to pay.
 const LONGEST_WINDOW: Duration = Duration::from_hours(30 * 24);
+const LONGEST_GRACE: Duration = Duration::from_hours(24);
 
 impl Settings {
     /// Reads `x_file` into `x` for every secret.
@@ -140,6 +145,16 @@ impl TenantSettings {
         if self.payments.window.is_zero() || self.payments.window > LONGEST_WINDOW {
             let path = format!("{path}.payments.window");
             problem(problems, &path, "must be longer than 0 and at most 30 days");
+        }
+        if self.payments.grace > LONGEST_GRACE {
+            problem(problems, &format!("{path}.payments.grace"), "must be at most 1 day");
+        }
+        let offsets = &self.video.reminders;
+        let is_good = |offset: &Duration| !offset.is_zero() && *offset <= LONGEST_WINDOW;
+        let distinct: HashSet<_> = offsets.iter().map(Duration::as_secs).collect();
+        if !offsets.iter().all(is_good) || distinct.len() != offsets.len() {
+            let why = "each must be longer than 0, at most 30 days, and different from the others";
+            problem(problems, &format!("{path}.video.reminders"), why);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the API's answers mean: the one place that reads statuses and headers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta};
@@ -17,6 +17,18 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
     /// It was the last one within the rate limit: how long until the next one is allowed.
     pub(super) last_one_until_reset: Option<Duration>,
+    pub(super) quota: Option<Quota>,
+}
+
+/// What `X-RateLimit-*` headers tell. An API without a limit sends none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests allowed within one window.
+    pub limit: u64,
+    /// How many of them are left.
+    pub remaining: u64,
+    /// When the next window begins.
+    pub resets_at: Instant,
 }
 
 /// Sorts an answer into what to do about it.
@@ -44,10 +56,11 @@ pub(super) async fn classify(
         StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Err(ApiError::Unknown { status: code }),
         StatusCode::REQUEST_TIMEOUT => Err(ApiError::Failed { status: code }),
         _ if status.is_success() => {
+            let quota = quota(&headers, clock);
             let is_last =
                 header(&headers, "x-ratelimit-remaining").is_some_and(|n| n.trim() == "0");
             let reset = rate_limit_reset(&headers, clock);
-            Ok(Answer { body, last_one_until_reset: reset.filter(|_| is_last) })
+            Ok(Answer { body, last_one_until_reset: reset.filter(|_| is_last), quota })
         }
         _ => Err(ApiError::Refused { status: code }),
     }
@@ -84,6 +97,15 @@ fn rate_limit_reset(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
     let at = DateTime::parse_from_rfc3339(header(headers, "x-ratelimit-reset")?.trim()).ok()?;
     let wait = at.to_utc() + TimeDelta::seconds(1) - clock();
     Some(wait.to_std().ok()?.min(LONGEST_WAIT))
+}
+
+fn quota(headers: &HeaderMap, clock: Clock) -> Option<Quota> {
+    let number = |name| header(headers, name)?.trim().parse().ok();
+    Some(Quota {
+        limit: number("x-ratelimit-limit")?,
+        remaining: number("x-ratelimit-remaining")?,
+        resets_at: Instant::now() + rate_limit_reset(headers, clock)?,
+    })
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

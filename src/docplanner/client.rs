@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::{
     ApiError,
-    answer::{Answer, classify},
+    answer::{Answer, Quota, classify},
     auth::TokenSource,
     scopes::Scopes,
 };
@@ -34,6 +34,8 @@ pub(super) struct Question<'q> {
     /// The word in metrics.
     pub(super) operation: &'static str,
     pub(super) url: &'q Url,
+    /// Where it is another than that of a lookup.
+    pub(super) timeout: Option<Duration>,
 }
 
 /// How to reach the API for one tenant.
@@ -60,8 +62,11 @@ pub struct ApiClient {
     address_list_scopes: Scopes,
     /// This API tells no flags in lists.
     pub(super) lists_refused: AtomicBool,
+    doctor_scopes: Scopes,
     /// The API told us to ask nothing before then.
     paused_until: Mutex<Option<Instant>>,
+    /// What the last answer said of the rate limit.
+    quota: Mutex<Option<Quota>>,
     /// The last request failed in a way that may pass.
     failing: AtomicBool,
     pub(super) clock: Clock,
@@ -103,7 +108,9 @@ impl ApiClient {
             address_scopes: Scopes::of_address(),
             address_list_scopes: Scopes::of_address_list(),
             lists_refused: AtomicBool::new(false),
+            doctor_scopes: Scopes::of_doctors(),
             paused_until: Mutex::new(None),
+            quota: Mutex::new(None),
             failing: AtomicBool::new(false),
             clock,
             metrics,
@@ -119,12 +126,23 @@ impl ApiClient {
         self.tokens.token().await.map(|_| ())
     }
 
+    /// What is left of the rate limit, if the API has told one whose time is not over.
+    #[must_use]
+    pub fn quota(&self) -> Option<Quota> {
+        let quota = self.quota.lock().ok().and_then(|quota| *quota);
+        quota.filter(|quota| Instant::now() < quota.resets_at)
+    }
+
     pub(super) fn address_scopes(&self) -> &Scopes {
         &self.address_scopes
     }
 
     pub(super) fn address_list_scopes(&self) -> &Scopes {
         &self.address_list_scopes
+    }
+
+    pub(super) fn doctor_scopes(&self) -> &Scopes {
+        &self.doctor_scopes
     }
 
     /// The URL of a resource of the API.
@@ -152,24 +170,24 @@ impl ApiClient {
         let _place =
             self.in_flight.acquire().await.map_err(|_| ApiError::Unreachable("closing"))?;
         self.check_pause()?;
-        let result = self.get_with_token(url).await;
+        let timeout = question.timeout.unwrap_or(REQUEST_TIMEOUT);
+        let result = self.get_with_token(url, timeout).await;
         self.metrics.api_request(
             &self.tenant,
             question.operation,
             result.as_ref().map_or_else(ApiError::label, |_| "ok"),
         );
         self.tell_change(&result);
-        if let Some(wait) = asked_to_pause(&result) {
-            self.pause(wait);
-        }
+        self.note_limits(&result);
         result
     }
 
-    async fn get_with_token(&self, url: &Url) -> Result<Answer, ApiError> {
+    async fn get_with_token(&self, url: &Url, timeout: Duration) -> Result<Answer, ApiError> {
         let token = self.tokens.token().await?;
         let request = |token: &super::auth::Token| {
             self.http
                 .get(url.clone())
+                .timeout(timeout)
                 .bearer_auth(token.bearer())
                 .header(
                     "Accept",
@@ -211,9 +229,16 @@ impl ApiClient {
         }
     }
 
-    fn pause(&self, wait: Duration) {
-        if let Ok(mut until) = self.paused_until.lock() {
+    fn note_limits(&self, result: &Result<Answer, ApiError>) {
+        if let Some(wait) = asked_to_pause(result)
+            && let Ok(mut until) = self.paused_until.lock()
+        {
             *until = Some(Instant::now() + wait);
+        }
+        if let Ok(answer) = result
+            && let Ok(mut quota) = self.quota.lock()
+        {
+            *quota = answer.quota;
         }
     }
 }

@@ -70,7 +70,8 @@ impl ApiClient {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         let mut tries = 1;
         loop {
-            let answered = self.ask(&Question { operation, url: &url }, scopes).await;
+            let answered =
+                self.ask(&Question { operation, url: &url, timeout: None }, scopes).await;
             let told = answered.and_then(|it| read(&it.body).ok_or(ApiError::Unreadable));
             let error = match told {
                 Ok(told) => return Ok(told),

@@ -53,7 +53,7 @@ struct Address {
 }
 
 /// Ids are strings since version 1.0.1 of the API, integers before.
-fn id_of(object: &Value) -> Option<String> {
+pub(super) fn id_of(object: &Value) -> Option<String> {
     match object.get("id")? {
         Value::String(id) => Some(id.clone()),
         Value::Number(id) => Some(id.to_string()),
@@ -61,7 +61,7 @@ fn id_of(object: &Value) -> Option<String> {
     }
 }
 
-fn flag(value: &Value) -> Option<bool> {
+pub(super) fn flag(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(flag) => Some(*flag),
         Value::Number(number) => number.as_u64().map(|n| n != 0),

@@ -11,6 +11,7 @@ use super::{Answer, Claim, InboxSettings, Lease, Request};
 use crate::{
     database::Statement,
     notification::{Position, Role},
+    payment::{Basis, Payment, PaymentState},
 };
 
 /// How long what follows waits for what begins its chain, should both have been delivered at once to two
@@ -23,7 +24,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const OVERDUE: Duration = Duration::from_mins(5);
 
 const CLAIM: &str = "
-    SELECT nth, lease, sequence, partition_key, done, conflict, behind, back_in, late, gap
+    SELECT nth, lease, sequence, partition_key, done, conflict, behind, back_in, late, gap,
+           last_sequence, payment, payment_basis, payment_due_at
     FROM claim_in_order(
         ARRAY(
             SELECT ROW (q.*)::claim_question
@@ -47,6 +49,7 @@ pub(super) struct ClaimQuestion {
     told_at: Option<DateTime<Utc>>,
     ends_at: Option<DateTime<Utc>>,
     retried_at: Option<DateTime<Utc>>,
+    tries: bool,
 }
 
 /// Claims to be answered together, in their order.
@@ -69,6 +72,7 @@ impl ClaimQuestion {
             told_at: request.told_at.map(|at| at.to_utc()),
             ends_at: chain.ends_at.map(|at| at.to_utc()),
             retried_at: request.retried_at,
+            tries: request.tries,
         }
     }
 
@@ -82,7 +86,15 @@ impl ClaimQuestion {
             return Claim::Done;
         }
         if let (Some(number), Some(position)) = (row.get("lease"), position(row)) {
-            return Claim::Acquired(Lease { key: self.key, number, position, ends_at });
+            let last_sequence = row.get::<_, Option<i32>>("last_sequence");
+            return Claim::Acquired(Lease {
+                key: self.key,
+                number,
+                last_sequence: last_sequence.map_or(position.sequence, i32::unsigned_abs),
+                payment: payment(row),
+                position,
+                ends_at,
+            });
         }
         if is("conflict") {
             Claim::Conflict
@@ -103,6 +115,17 @@ fn position(row: &Row) -> Option<Position> {
     Some(Position { partition_key: row.get::<_, Option<String>>("partition_key")?, sequence })
 }
 
+/// How the chain's payment stands.
+pub(super) fn payment(row: &Row) -> Option<Payment> {
+    let state: Option<&str> = row.get("payment");
+    let basis: Option<&str> = row.get("payment_basis");
+    Some(Payment {
+        state: PaymentState::from_word(state?)?,
+        basis: basis.and_then(Basis::from_word),
+        due_at: row.get("payment_due_at"),
+    })
+}
+
 impl Statement for ClaimBatch {
     type Answer = Vec<Answer>;
 
@@ -118,7 +141,7 @@ impl Statement for ClaimBatch {
         let told_at: Vec<_> = self.questions.iter().map(|q| q.told_at).collect();
         let ends_at: Vec<_> = self.questions.iter().map(|q| q.ends_at).collect();
         let retried_at: Vec<_> = self.questions.iter().map(|q| q.retried_at).collect();
-        let tries = vec![false; keys.len()];
+        let tries: Vec<_> = self.questions.iter().map(|q| q.tries).collect();
         let InboxSettings { process, lease, longest_delay, retention, clock } = &self.settings;
         let now = clock.map(|clock| clock());
 

@@ -2,14 +2,18 @@
 
 use tokio_postgres::Client;
 
-use super::Request;
-use crate::notification::Position;
+use super::{Request, claims::payment};
+use crate::{notification::Position, payment::Payment};
 
 /// What the inbox knows of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preview {
     /// The place it has, or would have if it were delivered now.
     pub position: Position,
+    /// The last sequence that was given in its chain.
+    pub last_sequence: u32,
+    /// How the chain's payment stands.
+    pub payment: Option<Payment>,
     /// Whether it was delivered before, and what became of it.
     pub seen: Seen,
 }
@@ -33,7 +37,8 @@ const PREVIEW: &str = "
            coalesce(i.sequence, 1 + c.last_sequence + (
                SELECT count(*) FROM inbox o
                WHERE o.key = ANY (c.open) AND o.sequence IS NULL AND o.key <> q.key
-           )::integer, 1) AS sequence
+           )::integer, 1) AS sequence,
+           coalesce(c.last_sequence, 0) AS last_sequence, c.payment, c.payment_basis, c.payment_due_at
     FROM (SELECT $1::uuid AS key, $2::uuid AS subject) AS q
     LEFT JOIN inbox i ON i.key = q.key
     LEFT JOIN chains s ON s.subject = q.subject
@@ -55,7 +60,12 @@ pub async fn preview(client: &Client, request: &Request) -> Result<Preview, toki
         (true, false, false) => Seen::Open,
     };
     let partition_key = partition_key.unwrap_or_else(|| request.chain.partition_key.clone());
-    Ok(Preview { position: Position { partition_key, sequence }, seen })
+    Ok(Preview {
+        position: Position { partition_key, sequence },
+        last_sequence: row.get::<_, i32>("last_sequence").unsigned_abs(),
+        payment: payment(&row),
+        seen,
+    })
 }
 
 impl Seen {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::decision::{Call, Known, decide};
 
 const TENANT: &str = "acme";
 
@@ -24,13 +25,21 @@ fn event(name: &str, fields: &Value, facts: &AddressFacts, window: TimeDelta) ->
     let tenant = TenantProfile {
         id: TENANT.into(),
         domain: "znanylekarz.pl".into(),
-        payment_window: window,
-        service_decides: false,
+        payment: Terms { window: window.to_std().unwrap(), ..TenantProfile::default().payment },
+        ..TenantProfile::default()
     };
     let position = Position { partition_key: "77".into(), sequence: 12 };
-    let (key, partner) = (notification.key(TENANT), PartnerIds::default());
-    let event = normalize(&notification, &key, &position, facts, &partner, &tenant);
-    serde_json::to_value(event.unwrap()).unwrap()
+    let key = notification.key(TENANT);
+    let known = Known {
+        facts: facts.clone(),
+        partner: PartnerIds::default(),
+        payment: None,
+        last_sequence: 12,
+        call: Call::NotAsked,
+    };
+    let now = "2024-03-04T09:18:34Z".parse().unwrap();
+    let decision = decide(&notification, &key, &position, &known, &tenant, now).unwrap();
+    serde_json::to_value(&decision.events[0]).unwrap()
 }
 
 fn booked(fields: &Value) -> Value {

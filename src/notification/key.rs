@@ -29,6 +29,12 @@ impl IdempotencyKey {
         &self.0
     }
 
+    /// The key of what time brings: a timer fires once.
+    #[must_use]
+    pub fn of_timer(tenant: &str, timer: Uuid) -> Self {
+        Self(format!("{tenant}/timer/{timer}"))
+    }
+
     /// The key as the inbox stores it: `UUIDv5` of its text.
     #[must_use]
     pub fn uuid(&self) -> Uuid {
@@ -57,6 +63,12 @@ impl fmt::Display for IdempotencyKey {
 }
 
 impl Content {
+    /// The content of what has nothing to compare.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(Uuid::nil())
+    }
+
     /// The digest as the inbox stores it.
     #[must_use]
     pub fn uuid(self) -> Uuid {

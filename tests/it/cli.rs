@@ -14,7 +14,7 @@ use crate::support::{
     worker::{Ran, run, run_with},
 };
 
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 10] = [
     &["run"],
     &["migrate"],
     &["check"],
@@ -22,6 +22,8 @@ const COMMANDS: [&[&str]; 8] = [
     &["topology", "export"],
     &["mapping", "import", "--tenant", "acme", "-"],
     &["mapping", "export", "--tenant", "acme"],
+    &["mapping", "sync", "--tenant", "acme"],
+    &["mapping", "report"],
     &["explain", "-"],
 ];
 
@@ -51,7 +53,7 @@ async fn the_version_is_told() {
 
 #[tokio::test]
 async fn wrong_usage_exits_with_2_and_tells_on_stderr() {
-    let cases: [&[&str]; 11] = [
+    let cases: [&[&str]; 13] = [
         &[],
         &["walk"],
         &["mapping"],
@@ -59,6 +61,8 @@ async fn wrong_usage_exits_with_2_and_tells_on_stderr() {
         &["mapping", "export", "--tenant"],
         &["topology"],
         &["topology", "destroy"],
+        &["mapping", "sync"],
+        &["mapping", "report", "--output", "text"],
         &["explain"],
         &["run", "--walk"],
         &["check", "--output", "xml"],
@@ -96,7 +100,7 @@ async fn a_command_that_fails_while_working_exits_with_1() {
     story.settings.database_url = format!("postgres://worker@{nobody}/worker");
     let config = story.config_file();
     let in_use = taken.local_addr().unwrap().to_string();
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["run"], "error: "),
         (&["mapping", "export", "--tenant", "acme"], "error: cannot connect to the database"),
         (
@@ -105,6 +109,8 @@ async fn a_command_that_fails_while_working_exits_with_1() {
         ),
         (&["migrate"], "error: cannot connect to the database"),
         (&["topology", "declare"], "error: "),
+        (&["mapping", "sync", "--tenant", "acme"], "error: cannot connect to the database"),
+        (&["mapping", "report"], "error: cannot connect to the database"),
         (&["explain", "/nonexistent/notification.json"], "error: /nonexistent/notification.json"),
     ];
     for (command, error) in cases {

@@ -112,8 +112,7 @@ fn event_text(notification: &Notification) -> String {
     let tenant = TenantProfile {
         id: "acme".into(),
         domain: "znanylekarz.pl".into(),
-        payment_window: chrono::TimeDelta::minutes(90),
-        service_decides: false,
+        ..TenantProfile::default()
     };
     let key = notification.key("acme");
     let position = Position { partition_key: "1".into(), sequence: 1 };

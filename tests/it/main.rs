@@ -12,6 +12,7 @@ mod architecture;
 mod bad_input;
 mod broker_outages;
 mod canary;
+mod catalog;
 mod cli;
 mod confirms;
 mod crashes;

@@ -5,8 +5,11 @@ use serde::Serialize;
 use crate::{
     config::Settings,
     database::connect_pool,
+    decision::{Call, Known},
     inbox::{self, Preview, Request},
+    normalize::{AddressFacts, PartnerIds},
     notification::{Notification, Position},
+    payment::Payment,
     tenants::Tenant,
 };
 
@@ -17,6 +20,10 @@ pub(super) struct Order {
     sequence: u32,
     seen: Option<&'static str>,
     error: Option<String>,
+    #[serde(skip)]
+    last_sequence: u32,
+    #[serde(skip)]
+    payment: Option<Payment>,
 }
 
 /// What a delivery of the notification would ask the inbox.
@@ -27,6 +34,7 @@ pub(super) fn request(notification: &Notification, tenant: &Tenant) -> Request {
         chain: notification.chain(&tenant.profile.id, &key),
         told_at: notification.created_at,
         retried_at: None,
+        tries: false,
         key,
     }
 }
@@ -39,14 +47,21 @@ impl Order {
             anyhow::Ok(inbox::preview(&client, request).await?)
         };
         match preview.await {
-            Ok(Preview { position: Position { partition_key, sequence }, seen }) => {
-                Self { partition_key, sequence, seen: Some(seen.as_str()), error: None }
-            }
+            Ok(Preview { position, last_sequence, payment, seen }) => Self {
+                partition_key: position.partition_key,
+                sequence: position.sequence,
+                seen: Some(seen.as_str()),
+                error: None,
+                last_sequence,
+                payment,
+            },
             Err(error) => Self {
                 partition_key: request.chain.partition_key.clone(),
                 sequence: 1,
                 seen: None,
                 error: Some(format!("{error:#}")),
+                last_sequence: 0,
+                payment: None,
             },
         }
     }
@@ -54,6 +69,17 @@ impl Order {
     /// The place.
     pub(super) fn position(&self) -> Position {
         Position { partition_key: self.partition_key.clone(), sequence: self.sequence }
+    }
+
+    /// What was found out, for the decision.
+    pub(super) fn known(&self, facts: AddressFacts, partner: PartnerIds) -> Known {
+        Known {
+            facts,
+            partner,
+            payment: self.payment.clone(),
+            last_sequence: self.last_sequence,
+            call: Call::NotAsked,
+        }
     }
 
     /// In one line.

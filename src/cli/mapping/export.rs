@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::require_tenant;
+use super::tenant;
 use crate::{
     cli::{Common, Failure, block_on, migrated_database},
     config::Settings,
@@ -35,7 +35,7 @@ enum Output {
 
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     let settings = arguments.common.settings()?;
-    require_tenant(&settings, &arguments.tenant)?;
+    tenant(&settings, &arguments.tenant)?;
     let format = match arguments.output {
         Output::Csv => Format::Csv,
         Output::Json => Format::Json,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::require_tenant;
+use super::tenant;
 use crate::{
     cli::{Common, Failure, Output, block_on, migrated_database, pretty, read_file},
     config::Settings,
@@ -55,7 +55,7 @@ struct Refusal<'r> {
 
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     let settings = arguments.common.settings()?;
-    require_tenant(&settings, &arguments.tenant)?;
+    tenant(&settings, &arguments.tenant)?;
     let name = arguments.file.to_string_lossy();
     let content = read_file(&arguments.file)?;
     let wanted = match Format::of(&name, &content).parse(&content) {

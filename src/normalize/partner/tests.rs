@@ -1,6 +1,5 @@
 //! Which identifiers get where, and what is told to be missing.
 
-use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::*;
@@ -39,8 +38,8 @@ fn data(name: &str, service_id: &str, partner: &PartnerIds, service_decides: boo
     let tenant = TenantProfile {
         id: "acme".into(),
         domain: "znanylekarz.pl".into(),
-        payment_window: TimeDelta::zero(),
         service_decides,
+        ..TenantProfile::default()
     };
     let facts = AddressFacts { online_only: Some(false), ..AddressFacts::default() };
     let (key, position) =

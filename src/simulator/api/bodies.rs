@@ -43,7 +43,12 @@ impl Writer<'_> {
             let one = json!({ "license_number": format!("7{:0>6}", doctor.id) });
             body["license_numbers"] = items([one].into_iter());
         }
-        if self.asked.has("doctor.addresses") {
+        let with_addresses = if is_single {
+            self.asked.has("doctor.addresses")
+        } else {
+            self.asked.has_any(&self.dialect.doctor_addresses)
+        };
+        if with_addresses {
             let addresses = self.world.addresses_of(&doctor.id);
             body["addresses"] = items(addresses.map(|address| self.address(address)));
         }

@@ -51,23 +51,26 @@ impl Question<'_> {
         Ok(match self.target.operation {
             Operation::GetFacilities => {
                 let all = self.world.facilities().filter(|it| self.client.may_see(&it.id));
-                items(all.map(|facility| writer.facility(facility)))
+                self.list(all.map(|facility| writer.facility(facility)))?
             }
             Operation::GetFacility => writer.facility(self.facility()?),
             Operation::GetDoctors => {
                 let all = self.world.doctors_of(&self.facility()?.id);
-                items(all.map(|doctor| writer.doctor(doctor, false)))
+                self.list(all.map(|doctor| writer.doctor(doctor, false)))?
             }
             Operation::GetDoctor => writer.doctor(self.doctor()?, true),
             Operation::GetAddresses => {
                 let all = self.world.addresses_of(&self.doctor()?.id);
-                items(all.map(|address| writer.address(address)))
+                self.list(all.map(|address| writer.address(address)))?
             }
             Operation::GetAddress => writer.single_address(self.address()?),
-            Operation::GetServices => self.dictionary(),
+            Operation::GetServices => {
+                let entries = self.world.dictionary().iter();
+                self.list(entries.map(|(id, name)| json!({ "id": id, "name": name })))?
+            }
             Operation::GetAddressServices => {
                 let all = self.world.services_of(&self.address()?.id);
-                items(all.map(|service| writer.service(service)))
+                self.list(all.map(|service| writer.service(service)))?
             }
             Operation::GetAddressService => {
                 let address = self.address()?;
@@ -129,9 +132,12 @@ impl Question<'_> {
         Ok(booking)
     }
 
-    fn dictionary(&self) -> Value {
-        let entries = self.world.dictionary().iter();
-        items(entries.map(|(id, name)| json!({ "id": id, "name": name })))
+    /// In pages only where the dialect has them.
+    fn list(&self, all: impl Iterator<Item = Value>) -> Found<Value> {
+        let Some(limit) = self.dialect.page_size else { return Ok(items(all)) };
+        let page = self.asked.parameter("page");
+        let page = page.map_or(Ok(1), |page| positive("page", page))?;
+        Ok(page_of(all.collect(), page, limit))
     }
 
     /// Paginated only when `page` is asked for.
@@ -147,11 +153,7 @@ impl Question<'_> {
         let page = positive("page", page)?;
         let limit = self.asked.parameter("limit");
         let limit = limit.map_or(Ok(PAGE_LIMIT), |limit| positive("limit", limit))?;
-        let total = bodies.len();
-        let shown = bodies.into_iter().skip((page - 1).saturating_mul(limit)).take(limit);
-        let pages = total.div_ceil(limit);
-        let shown: Vec<Value> = shown.collect();
-        Ok(json!({ "page": page, "limit": limit, "pages": pages, "total": total, "_items": shown }))
+        Ok(page_of(bodies, page, limit))
     }
 
     /// The offset's `+` has to be encoded in the query, as everywhere.
@@ -162,6 +164,14 @@ impl Question<'_> {
             .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z"))
             .map_err(|_| invalid("is not a date with an offset"))
     }
+}
+
+fn page_of(bodies: Vec<Value>, page: usize, limit: usize) -> Value {
+    let total = bodies.len();
+    let pages = total.div_ceil(limit);
+    let shown = bodies.into_iter().skip((page - 1).saturating_mul(limit)).take(limit);
+    let shown: Vec<Value> = shown.collect();
+    json!({ "page": page, "limit": limit, "pages": pages, "total": total, "_items": shown })
 }
 
 fn positive(name: &'static str, text: &str) -> Found<usize> {

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use docplanner_worker::{
     config::DatabaseSettings,
     database::{Database, connect_pool},
+    effects::Effects,
     health::Health,
     inbox::{Claim, Closing, Inbox, InboxSettings, Lease, PostgresInbox, Request},
     notification::Notification,
@@ -82,6 +83,10 @@ fn pod(story: &Story) -> PostgresInbox {
     inbox
 }
 
+fn complete(events: u32) -> Closing {
+    Closing::Complete { events: events as usize, effects: Effects::default() }
+}
+
 /// One seed's world.
 struct Play<'p> {
     dice: Dice,
@@ -142,6 +147,7 @@ impl<'p> Play<'p> {
             follows,
             told_at,
             retried_at: None,
+            tries: self.dice.chance(0.1),
         };
         match self.dice.below(5) {
             0 => {
@@ -233,8 +239,9 @@ impl<'p> Play<'p> {
                 }
             }
             _ => {
-                if pod.close(lease, Closing::Complete).await {
-                    self.ledger.complete(key);
+                let events = [0, 1, 1, 1, 2, 3][self.dice.below(6)];
+                if pod.close(lease, complete(events)).await {
+                    self.ledger.complete(key, events);
                 }
             }
         }
@@ -250,8 +257,8 @@ impl<'p> Play<'p> {
         let mut rounds = 0;
         while !(self.queued.is_empty() && self.leases.is_empty()) {
             for (message, lease) in std::mem::take(&mut self.leases) {
-                if self.pods[0].close(lease, Closing::Complete).await {
-                    self.ledger.complete(message.key);
+                if self.pods[0].close(lease, complete(1)).await {
+                    self.ledger.complete(message.key, 1);
                 }
             }
             NOW.fetch_add(100_000, Ordering::SeqCst);
@@ -302,7 +309,8 @@ impl<'p> Play<'p> {
         Request {
             content: notification.content(),
             chain,
-            told_at: notification.created_at,
+            told_at: notification.created_at.filter(|_| !message.tries),
+            tries: message.tries,
             retried_at: message.retried_at.map(at),
             key,
         }

@@ -22,6 +22,8 @@ pub struct Message {
     pub told_at: Millis,
     /// When it was last put into a retry queue.
     pub retried_at: Option<Millis>,
+    /// Takes no place unless it gets the lease at once.
+    pub tries: bool,
 }
 
 /// What a claim is answered. The inbox tells apart why somebody has to wait; here that is one answer.
@@ -113,12 +115,21 @@ impl Ledger {
         answers.into_iter().zip(late).collect()
     }
 
-    /// Ends the lease that the key has.
-    pub fn complete(&mut self, key: usize) {
+    /// Ends the lease that the key has, with so many events.
+    pub fn complete(&mut self, key: usize, events: u32) {
         let entry = self.entries.get_mut(&key).unwrap();
         entry.state = State::Done;
         let (first, sequence) = entry.place.unwrap();
-        self.published.push((first, sequence, key));
+        let chain = self.chains.get_mut(&entry.chain).unwrap();
+        if events > 0 {
+            self.published.push((first, sequence, key));
+        } else if sequence == chain.last {
+            chain.last -= 1;
+        }
+        for _ in 1..events {
+            chain.last += 1;
+            self.published.push((first, chain.last, key));
+        }
         self.leave(key);
     }
 
@@ -185,8 +196,13 @@ impl Ledger {
             && !chain.open.is_empty()
             && chain.open.iter().all(|k| entries[k].place.is_none() && entries[k].pod != pod);
         let at_once = is_first && chain.open.is_empty() && (chain.last > 0 || !message.follows);
-        let late = chain.latest.is_some_and(|latest| message.told_at < latest);
-        chain.latest = chain.latest.max(Some(message.told_at));
+        if message.tries && !overtakes && !at_once {
+            return false;
+        }
+        // Who tries is no notification, so nobody told of it.
+        let told_at = Some(message.told_at).filter(|_| !message.tries);
+        let late = told_at < chain.latest && told_at.is_some();
+        chain.latest = chain.latest.max(told_at);
         if overtakes {
             chain.open.insert(0, message.key);
         } else {
@@ -211,8 +227,8 @@ impl Ledger {
     }
 
     fn answer(&self, key: usize) -> Expected {
-        match &self.entries[&key] {
-            Entry { state: State::Leased, place: Some((first, sequence)), .. } => {
+        match self.entries.get(&key) {
+            Some(Entry { state: State::Leased, place: Some((first, sequence)), .. }) => {
                 Expected::Lease(*first, *sequence)
             }
             _ => Expected::Wait,

@@ -202,6 +202,14 @@ pub async fn run(arguments: &[&str], stdin: &str) -> Ran {
 
 /// The same with environment variables.
 pub async fn run_with(variables: &[(&str, &str)], arguments: &[&str], stdin: &str) -> Ran {
+    start(variables, arguments, stdin).await.ended().await
+}
+
+/// A command that runs; killed when dropped.
+pub struct Running(Child);
+
+/// Starts the worker's binary, and does not wait for its end.
+pub async fn start(variables: &[(&str, &str)], arguments: &[&str], stdin: &str) -> Running {
     use tokio::io::AsyncWriteExt;
     let mut child = Command::new(BINARY)
         .args(arguments)
@@ -215,12 +223,23 @@ pub async fn run_with(variables: &[(&str, &str)], arguments: &[&str], stdin: &st
     let mut input = child.stdin.take().unwrap();
     // A command that does not read its input may have ended before it is written.
     let _ = input.write_all(stdin.as_bytes()).await;
-    drop(input);
-    let output = tokio::time::timeout(DEADLINE, child.wait_with_output()).await.unwrap().unwrap();
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+    Running(child)
+}
+
+impl Running {
+    pub fn signal(&self, signal: &str) {
+        signal_process(self.0.id().unwrap(), signal);
+    }
+
+    /// Waits for its end.
+    pub async fn ended(self) -> Ran {
+        let ending = tokio::time::timeout(DEADLINE, self.0.wait_with_output());
+        let output = ending.await.expect("an end in time").unwrap();
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
     }
 }
 

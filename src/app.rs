@@ -1,6 +1,6 @@
 //! Builds everything from the settings, runs it, and stops it in reverse order.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use deadpool_postgres::Pool;
@@ -13,7 +13,7 @@ use crate::{
     clock,
     config::{Settings, TenantSettings},
     database::{Database, connect_pool},
-    docplanner::{ApiClient, ApiSettings, CachedAddresses, Upkeep},
+    docplanner::{ApiBookings, ApiClient, ApiSettings, CachedAddresses, Upkeep},
     health::Health,
     inbox::{self, InboxSettings, PostgresInbox},
     mapping::{MappingCopy, Mappings},
@@ -145,13 +145,14 @@ fn build(
     background.spawn(database.clone().watch(background.last.clone()));
     let retention = settings.database.retention;
     background.spawn(inbox::clean_until_stopped(pool.clone(), retention, background.last.clone()));
-    let (addresses, upkeep) = addresses(&settings.tenants, &database, metrics)?;
+    let clients = api_clients(&settings.tenants, metrics)?;
+    let (addresses, upkeep) = addresses(&settings.tenants, &clients, &database, metrics);
     let (listening, last) = (settings.database.clone(), background.last.clone());
     background.spawn(upkeep.run_until_stopped(listening, pool.clone(), last));
     let pipeline = Arc::new(Pipeline {
         inbox,
         addresses,
-        bookings: ApiBookings,
+        bookings: ApiBookings::new(clients),
         clock: clock::system,
         mappings,
         publisher: publisher.clone(),
@@ -177,31 +178,34 @@ fn build(
     Ok((consumer, timers))
 }
 
-/// Stands in until bookings can be asked for.
-struct ApiBookings;
+/// The tenants' API clients by the tenants' ids.
+type ApiClients = BTreeMap<String, Arc<ApiClient>>;
 
-impl crate::docplanner::Bookings for ApiBookings {
-    async fn booking(
-        &self,
-        _: &str,
-        _: &crate::notification::Visit,
-        _: crate::docplanner::Patience,
-    ) -> Result<crate::docplanner::ApiBooking, crate::docplanner::ApiError> {
-        Err(crate::docplanner::ApiError::Unreachable("not yet"))
-    }
+/// Every tenant's API client. Whatever asks the API shares it: its token, its
+/// pauses and its bound on requests are the tenant's.
+///
+/// # Errors
+///
+/// If a client cannot be made.
+fn api_clients(tenants: &[TenantSettings], metrics: &Arc<Metrics>) -> anyhow::Result<ApiClients> {
+    let client =
+        |tenant: &TenantSettings| Ok((tenant.id.clone(), Arc::new(api_client(tenant, metrics)?)));
+    tenants.iter().map(client).collect()
 }
 
-/// The address cache over every tenant's API client, and what has to run for it.
+/// The address cache over the tenants' API clients, and what has to run for it.
 fn addresses(
     tenants: &[TenantSettings],
+    clients: &ApiClients,
     database: &Database,
     metrics: &Arc<Metrics>,
-) -> anyhow::Result<(CachedAddresses, Upkeep<impl Future<Output = ()> + Send + use<>>)> {
-    let clients = tenants
-        .iter()
-        .map(|tenant| Ok((tenant.id.clone(), api_client(tenant, metrics)?, tenant.flags_ttl)))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(CachedAddresses::new(clients, database.clone(), Arc::clone(metrics)))
+) -> (CachedAddresses, Upkeep<impl Future<Output = ()> + Send + use<>>) {
+    let with_client = |tenant: &TenantSettings| {
+        let client = clients.get(&tenant.id)?;
+        Some((tenant.id.clone(), Arc::clone(client), tenant.flags_ttl))
+    };
+    let clients = tenants.iter().filter_map(with_client).collect();
+    CachedAddresses::new(clients, database.clone(), Arc::clone(metrics))
 }
 
 /// A tenant's API client.

@@ -178,3 +178,6 @@ pub fn asks_for_call(fact: &Fact, facts: &AddressFacts, tenant: &TenantProfile) 
 
 /// How long a delivery waits for the address of a video call, at most: its event can do without.
 pub const CALL_WAITS: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
-//! Docplanner's API: what a notification does not say about its address.
+//! Docplanner's API: what a notification does not say about its address, and what became of a
+//! booking since.
 
 mod answer;
 mod auth;
+mod bookings;
 mod cache;
 mod client;
 mod list_model;
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 pub use self::{
     answer::Quota,
+    bookings::ApiBookings,
     cache::{CachedAddresses, Peeked, Upkeep, peek},
     client::{ApiClient, ApiSettings},
     listing::{DictionaryEntry, ListedAddress, ListedDoctor, ListedService},
@@ -42,35 +45,40 @@ pub trait Addresses: Send + Sync {
     fn expire(&self, tenant: &str, address_id: &str) -> impl Future<Output = ()> + Send;
 }
 
-/// A booking as the API has it now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ApiBooking {
-    /// As a notification would tell it.
-    pub booking: Booking,
-    /// The status of its payment, where the API tells one.
-    pub payment_status: Option<PaymentStatus>,
-    /// Where it was found in the end.
-    pub visit: Visit,
-}
-
-/// How long somebody waits for an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
-    /// One request, for as long at most: somebody waits who can do without the answer.
-    Once(Duration),
-    /// A few tries, as for an address.
-    Usual,
-}
-
 /// The source of bookings.
 pub trait Bookings: Send + Sync {
-    /// The booking as the API has it now.
+    /// The booking of `visit` as the API has it now. With [`Patience::Usual`] that is the one it was
+    /// moved to, if it was.
+    ///
+    /// The error is [`ApiError::Unknown`] if the booking, or the one it was moved to, is at none of
+    /// the doctor's addresses: moved to another doctor, or gone.
     fn booking(
         &self,
         tenant: &str,
         visit: &Visit,
         patience: Patience,
     ) -> impl Future<Output = Result<ApiBooking, ApiError>> + Send;
+}
+
+/// A booking as the API has it now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiBooking {
+    /// The booking.
+    pub booking: Booking,
+    /// Its payment; `None` if the API does not tell any.
+    pub payment_status: Option<PaymentStatus>,
+    /// Where it was found in the end: perhaps at another address, or as another booking.
+    pub visit: Visit,
+}
+
+/// How long to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// One request, for as long at most: somebody waits who can do without the answer. Until it is known
+    /// which scopes the API takes it may be a few, within the same time.
+    Once(Duration),
+    /// A few tries, as for an address.
+    Usual,
 }
 
 /// Why the API could not tell. No variant carries a body or a credential.
@@ -103,8 +111,8 @@ pub enum ApiError {
     /// 401, with a token that was just renewed, or from the token endpoint.
     #[error("the API does not accept our credentials")]
     Unauthorized,
-    /// 403 or 404: no such address, or not ours.
-    #[error("the API does not know the address, with status {status}")]
+    /// 403 or 404: there is no such address or booking, or it is not ours, or it is elsewhere.
+    #[error("the API does not know what it was asked for, with status {status}")]
     Unknown {
         /// The HTTP status.
         status: u16,

@@ -32,7 +32,7 @@ const NO_KIND: &str = "undecoded";
 const DISPOSITIONS: [&str; 5] = ["published", "duplicate", "ignored", "retry", "dead_letter"];
 const PUBLISH_RESULTS: [&str; 5] = ["confirmed", "returned", "refused", "timed_out", "interrupted"];
 const CACHE_RESULTS: [&str; 5] = ["hit", "database", "miss", "stale", "none"];
-const API_OPERATIONS: [&str; 2] = ["address", "addresses"];
+const API_OPERATIONS: [&str; 3] = ["address", "addresses", "booking"];
 const API_STATUSES: [&str; 9] = [
     "ok",
     "unreachable",
@@ -272,11 +272,11 @@ impl Metrics {
                     }));
                 }
             }
-            for (operation, status) in
-                API_OPERATIONS.into_iter().flat_map(|it| API_STATUSES.map(|status| (it, status)))
-            {
-                let labels = ApiLabels { tenant: tenant(), operation, status };
-                drop(self.api_requests.get_or_create(&labels));
+            for operation in API_OPERATIONS {
+                for status in API_STATUSES {
+                    let labels = ApiLabels { tenant: tenant(), operation, status };
+                    drop(self.api_requests.get_or_create(&labels));
+                }
             }
             for counts in [&self.order_waits, &self.out_of_order] {
                 drop(counts.get_or_create(&TenantLabels { tenant: tenant() }));

@@ -370,6 +370,3 @@ fn payment_change(change: &PaymentChange) -> PaymentChangeData {
 fn calendar_break(pause: &Break) -> BreakData {
     BreakData { id: pause.id.clone(), since: pause.since, till: pause.till }
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,6 +3,7 @@
 //! Everything behind [`Notification::decode`] works with checked facts and never looks at the
 //! JSON again.
 
+mod answered;
 mod chain;
 mod decode;
 mod key;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub use self::{
+    answered::AnsweredBooking,
     chain::{Chain, Position, Role},
     decode::DecodeError,
     key::{Content, IdempotencyKey},

@@ -155,8 +155,12 @@ fn status_changed(to: &PaymentStatus, known: Option<&Payment>) -> Told {
         PaymentStatus::Refunded => settle(known, &[status(Refunded)]),
         PaymentStatus::ChargedBack => settle(known, &[status(ChargedBack)]),
         PaymentStatus::Paid
+        | PaymentStatus::New
+        | PaymentStatus::InProgress
         | PaymentStatus::WaitingForConfirmation
         | PaymentStatus::NotPaid
+        | PaymentStatus::Failed
+        | PaymentStatus::Canceled
         | PaymentStatus::Other(_) => Told::default(),
     }
 }
@@ -221,13 +225,13 @@ impl PaymentStatus {
             PaymentStatus::Paid | PaymentStatus::Refunded | PaymentStatus::ChargedBack => {
                 Verdict::Paid
             }
-            PaymentStatus::NotPaid => Verdict::NotPaid,
-            PaymentStatus::Other(word)
-                if matches!(word.as_str(), "failed" | "canceled" | "cancelled") =>
-            {
+            PaymentStatus::NotPaid | PaymentStatus::Failed | PaymentStatus::Canceled => {
                 Verdict::NotPaid
             }
-            PaymentStatus::WaitingForConfirmation | PaymentStatus::Other(_) => Verdict::OnItsWay,
+            PaymentStatus::New
+            | PaymentStatus::InProgress
+            | PaymentStatus::WaitingForConfirmation
+            | PaymentStatus::Other(_) => Verdict::OnItsWay,
         }
     }
 }

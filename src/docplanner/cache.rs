@@ -50,7 +50,7 @@ pub struct CachedAddresses {
 }
 
 struct Tenant {
-    client: ApiClient,
+    client: Arc<ApiClient>,
     ttl: Duration,
 }
 
@@ -88,7 +88,7 @@ impl CachedAddresses {
     /// An empty cache over each tenant's client and time to live, and what has to run for it.
     #[must_use]
     pub fn new(
-        clients: Vec<(String, ApiClient, Duration)>,
+        clients: Vec<(String, Arc<ApiClient>, Duration)>,
         database: Database,
         metrics: Arc<Metrics>,
     ) -> (Self, Upkeep<impl Future<Output = ()> + Send + use<>>) {
@@ -208,7 +208,9 @@ impl Asked<'_> {
     /// others is good even if it does not know this one.
     async fn ask_api(&self) -> Told {
         let Self { tenant, doctor: DoctorId { facility, doctor, .. }, address, .. } = self;
-        let mut addresses = match tenant.client.doctor_addresses(facility, doctor).await {
+        let listed = tenant.client.doctor_addresses(facility, doctor).await;
+        let is_refused = matches!(listed, Err(ApiError::Refused { status: 400 }));
+        let mut addresses = match listed {
             Ok(addresses) => addresses,
             Err(ApiError::Unknown { .. } | ApiError::Refused { .. }) => Vec::new(),
             Err(error) => return Told { addresses: Vec::new(), result: Err(error) },
@@ -217,6 +219,9 @@ impl Asked<'_> {
             return Told { addresses, result: Ok(()) };
         }
         let alone = tenant.client.address(facility, doctor, address).await;
+        if is_refused && alone.is_ok() {
+            tenant.client.lists_are_refused();
+        }
         let result = alone.map(|facts| addresses.push(((*address).to_owned(), facts)));
         Told { addresses, result }
     }

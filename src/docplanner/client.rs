@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use reqwest::{Client, Url, redirect};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
@@ -36,6 +37,8 @@ pub(super) struct Question<'q> {
     pub(super) url: &'q Url,
     /// Where it is another than that of a lookup.
     pub(super) timeout: Option<Duration>,
+    /// When who asks stops waiting, if before a request's own end.
+    pub(super) until: Option<Instant>,
 }
 
 /// How to reach the API for one tenant.
@@ -61,15 +64,16 @@ pub struct ApiClient {
     address_scopes: Scopes,
     address_list_scopes: Scopes,
     /// This API tells no flags in lists.
-    pub(super) lists_refused: AtomicBool,
+    pub(super) lists_are_refused: AtomicBool,
     doctor_scopes: Scopes,
+    booking_scopes: Scopes,
     /// The API told us to ask nothing before then.
     paused_until: Mutex<Option<Instant>>,
     /// What the last answer said of the rate limit.
     quota: Mutex<Option<Quota>>,
     /// The last request failed in a way that may pass.
     failing: AtomicBool,
-    pub(super) clock: Clock,
+    clock: Clock,
     metrics: Arc<Metrics>,
 }
 
@@ -107,8 +111,9 @@ impl ApiClient {
             in_flight: Semaphore::new(REQUESTS_IN_FLIGHT),
             address_scopes: Scopes::of_address(),
             address_list_scopes: Scopes::of_address_list(),
-            lists_refused: AtomicBool::new(false),
+            lists_are_refused: AtomicBool::new(false),
             doctor_scopes: Scopes::of_doctors(),
+            booking_scopes: Scopes::of_booking(),
             paused_until: Mutex::new(None),
             quota: Mutex::new(None),
             failing: AtomicBool::new(false),
@@ -133,6 +138,15 @@ impl ApiClient {
         quota.filter(|quota| Instant::now() < quota.resets_at)
     }
 
+    /// The tenant's id.
+    pub(super) fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
     pub(super) fn address_scopes(&self) -> &Scopes {
         &self.address_scopes
     }
@@ -143,6 +157,10 @@ impl ApiClient {
 
     pub(super) fn doctor_scopes(&self) -> &Scopes {
         &self.doctor_scopes
+    }
+
+    pub(super) fn booking_scopes(&self) -> &Scopes {
+        &self.booking_scopes
     }
 
     /// The URL of a resource of the API.
@@ -156,28 +174,41 @@ impl ApiClient {
         question: &Question<'_>,
         scopes: &Scopes,
     ) -> Result<Answer, ApiError> {
+        let mut way = scopes.way();
         loop {
-            let way = scopes.way();
-            match self.get(question, &scopes.ask(way, question.url)).await {
-                Err(ApiError::Refused { status: 400 }) if scopes.is_refused(way) => {}
-                answered => return answered,
+            let answered = self.get(question, &scopes.ask(way, question.url)).await;
+            match (&answered, scopes.after(way)) {
+                // A scope that this API does not know.
+                (Err(ApiError::Refused { status: 400 }), Some(next)) => way = next,
+                (Ok(_), _) => {
+                    scopes.are_taken(way);
+                    return answered;
+                }
+                (Err(_), _) => return answered,
             }
         }
     }
 
     /// GET with a token, which is renewed once if it is refused.
     async fn get(&self, question: &Question<'_>, url: &Url) -> Result<Answer, ApiError> {
-        let _place =
-            self.in_flight.acquire().await.map_err(|_| ApiError::Unreachable("closing"))?;
+        let _place = question
+            .while_waiting(self.in_flight.acquire())
+            .await?
+            .map_err(|_| ApiError::Unreachable("closing"))?;
         self.check_pause()?;
         let timeout = question.timeout.unwrap_or(REQUEST_TIMEOUT);
-        let result = self.get_with_token(url, timeout).await;
+        let answered = question.while_waiting(self.get_with_token(url, timeout)).await;
+        // Who gave up has learned nothing about the API.
+        let is_in_time = answered.is_ok();
+        let result = answered.flatten();
         self.metrics.api_request(
             &self.tenant,
             question.operation,
             result.as_ref().map_or_else(ApiError::label, |_| "ok"),
         );
-        self.tell_change(&result);
+        if is_in_time {
+            self.tell_change(&result);
+        }
         self.note_limits(&result);
         result
     }
@@ -239,6 +270,18 @@ impl ApiClient {
             && let Ok(mut quota) = self.quota.lock()
         {
             *quota = answer.quota;
+        }
+    }
+}
+
+impl Question<'_> {
+    /// Does something for as long as the answer is waited for.
+    async fn while_waiting<T>(&self, work: impl Future<Output = T>) -> Result<T, ApiError> {
+        match self.until {
+            None => Ok(work.await),
+            Some(until) => tokio::time::timeout_at(until.into(), work)
+                .await
+                .map_err(|_| ApiError::Unreachable("no answer in time")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Addresses as deliveries need them: at once, in whatever dialect, after brief retries.
+//! Questions as deliveries need them answered: at once, in whatever dialect, after brief retries.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -26,54 +26,54 @@ impl ApiClient {
         doctor: &str,
         address: &str,
     ) -> Result<AddressFacts, ApiError> {
-        let path = ["facilities", facility, "doctors", doctor, "addresses", address];
+        let url = self.resource(&["facilities", facility, "doctors", doctor, "addresses", address]);
+        let question = Question { operation: "address", url: &url, until: None, timeout: None };
         let read = |body: &[u8]| model::address(body, address);
-        let facts = self.look_up("address", &path, self.address_scopes(), read).await?;
-        Ok(AddressFacts { as_of: Some((self.clock)()), ..facts })
+        let facts = self.look_up(&question, self.address_scopes(), read).await?;
+        Ok(AddressFacts { as_of: Some(self.now()), ..facts })
     }
 
     /// The same for all addresses of a doctor at a facility, by their ids, for the price of one.
     ///
     /// # Errors
     ///
-    /// As for one address. An API that takes no such question is not asked a second time.
+    /// As for one address; without a request, if this API is known to tell no flags in lists.
     pub async fn doctor_addresses(
         &self,
         facility: &str,
         doctor: &str,
     ) -> Result<Vec<(String, AddressFacts)>, ApiError> {
-        if self.lists_refused.load(Ordering::Relaxed) {
+        if self.lists_are_refused.load(Ordering::Relaxed) {
             return Err(ApiError::Refused { status: 400 });
         }
-        let path = ["facilities", facility, "doctors", doctor, "addresses"];
+        let url = self.resource(&["facilities", facility, "doctors", doctor, "addresses"]);
+        let question = Question { operation: "addresses", url: &url, until: None, timeout: None };
         let scopes = self.address_list_scopes();
-        let listed = self.look_up("addresses", &path, scopes, model::addresses).await;
-        if let Err(ApiError::Refused { status: 400 }) = listed {
-            self.lists_refused.store(true, Ordering::Relaxed);
-        }
-        let mut listed = listed?;
-        let as_of = Some((self.clock)());
+        let mut listed = self.look_up(&question, scopes, model::addresses).await?;
+        let as_of = Some(self.now());
         for (_, facts) in &mut listed {
             facts.as_of = as_of;
         }
         Ok(listed)
     }
 
-    async fn look_up<T>(
+    /// This API refused a list in every dialect, and answered for an address in it. That is worth
+    /// remembering; that it refuses both may be because of an id that it cannot read.
+    pub(super) fn lists_are_refused(&self) {
+        self.lists_are_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks a few times. An answer that cannot be read is a failure that may pass.
+    pub(super) async fn look_up<T>(
         &self,
-        operation: &'static str,
-        path: &[&str],
+        question: &Question<'_>,
         scopes: &Scopes,
         read: impl Fn(&[u8]) -> Option<T>,
     ) -> Result<T, ApiError> {
-        let url = self.resource(path);
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         let mut tries = 1;
         loop {
-            let answered =
-                self.ask(&Question { operation, url: &url, timeout: None }, scopes).await;
-            let told = answered.and_then(|it| read(&it.body).ok_or(ApiError::Unreadable));
-            let error = match told {
+            let error = match self.look_up_once(question, scopes, &read).await {
                 Ok(told) => return Ok(told),
                 Err(error) => error,
             };
@@ -87,5 +87,16 @@ impl ApiClient {
             tries += 1;
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Asks once.
+    pub(super) async fn look_up_once<T>(
+        &self,
+        question: &Question<'_>,
+        scopes: &Scopes,
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<T, ApiError> {
+        let answer = self.ask(question, scopes).await?;
+        read(&answer.body).ok_or(ApiError::Unreadable)
     }
 }

@@ -44,6 +44,13 @@ fn facts(address: &Value) -> Option<AddressFacts> {
     })
 }
 
+/// The ids of a list of addresses. `None` if the answer is no list.
+pub(super) fn address_ids(body: &[u8]) -> Option<Vec<String>> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let items = answer.get("_items").unwrap_or(&answer).as_array()?;
+    Some(items.iter().filter_map(id_of).collect())
+}
+
 #[derive(Deserialize)]
 struct Address {
     is_online_only: Option<Value>,
@@ -97,6 +104,17 @@ mod tests {
         assert_eq!(addresses(br#"[{"id":"1"}]"#).unwrap().len(), 1);
         for body in ["", "<html>", "{}", r#"{"_items":{}}"#, "7"] {
             assert_eq!(addresses(body.as_bytes()), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_list_tells_the_ids_of_its_addresses() {
+        for body in [r#"{"_items":[{"id":"1"},{},{"id":2}]}"#, r#"[{"id":"1"},{"id":"2"}]"#] {
+            assert_eq!(address_ids(body.as_bytes()).unwrap(), ["1", "2"]);
+        }
+        assert_eq!(address_ids(br#"{"_items":[]}"#), Some(vec![]));
+        for body in ["", "<html>", "{}", r#"{"_items":{}}"#, "7"] {
+            assert_eq!(address_ids(body.as_bytes()), None, "{body}");
         }
     }
 

@@ -23,6 +23,10 @@ const DOCTORS: &[&str] = &[
     "",
 ];
 
+/// A booking's payment and where it was moved to. The current API tells the payment without being
+/// asked and has no scope for it; that of the guide tells it by scope only.
+const BOOKING: &[&str] = &["visit.payment,booking.moving", "booking.moving", "visit.payment", ""];
+
 const NONE: &[&str] = &[""];
 
 /// Ways to ask the same question, from the one that asks for most to the one that every API takes.
@@ -46,6 +50,10 @@ impl Scopes {
         Self::new(DOCTORS)
     }
 
+    pub(super) fn of_booking() -> Self {
+        Self::new(BOOKING)
+    }
+
     pub(super) fn none() -> Self {
         Self::new(NONE)
     }
@@ -54,9 +62,20 @@ impl Scopes {
         Self { ways, taken: AtomicUsize::new(0) }
     }
 
-    /// The way to ask now.
+    /// The way to ask first.
     pub(super) fn way(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// The way to ask if the API does not know a scope of this one.
+    pub(super) fn after(&self, way: usize) -> Option<usize> {
+        Some(way + 1).filter(|next| *next < self.ways.len())
+    }
+
+    /// The API took this way. Only that is worth remembering: an API that refuses one question
+    /// in every way, because of an id that it cannot read, says nothing about its scopes.
+    pub(super) fn are_taken(&self, way: usize) {
+        self.taken.fetch_max(way, Ordering::Relaxed);
     }
 
     /// The question asked in this way.
@@ -66,14 +85,5 @@ impl Scopes {
             url.query_pairs_mut().append_pair("with", self.ways[way]);
         }
         url
-    }
-
-    /// The API does not know a scope of this way; whether there is another one.
-    pub(super) fn is_refused(&self, way: usize) -> bool {
-        let has_next = way + 1 < self.ways.len();
-        if has_next {
-            self.taken.fetch_max(way + 1, Ordering::Relaxed);
-        }
-        has_next
     }
 }

@@ -195,7 +195,10 @@ fn created(created_at: Option<Moment>) -> Result<(), DecodeError> {
 
 // === the parts ===
 
-fn booking(wire: &Object<wire::Booking<'_>>, path: &str) -> Result<Booking, DecodeError> {
+pub(super) fn booking(
+    wire: &Object<wire::Booking<'_>>,
+    path: &str,
+) -> Result<Booking, DecodeError> {
     let booking = required(wire, path)?;
     let at = |name: &str| format!("{path}.{name}");
     let service = optional(&booking.address_service, &at("address_service"))?;

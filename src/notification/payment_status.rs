@@ -2,14 +2,18 @@
 
 use serde::Serialize;
 
-/// A payment's status as the notifications tell it.
+/// A payment's status as the notifications or the API tell it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(into = "String")]
 #[expect(missing_docs, reason = "the API's own words")]
 pub enum PaymentStatus {
-    Paid,
+    New,
+    InProgress,
     WaitingForConfirmation,
+    Paid,
     NotPaid,
+    Failed,
+    Canceled,
     Refunded,
     ChargedBack,
     /// A word that this version does not know, in `snake_case`.
@@ -17,13 +21,17 @@ pub enum PaymentStatus {
 }
 
 impl From<&str> for PaymentStatus {
-    /// Reads a status in any of the API's vocabularies: `not-paid` and `not_paid`, `successful`
-    /// and `paid` are the same word.
+    /// Reads a status in any of the API's vocabularies, those of notifications, of the current API and
+    /// of the online-features guide: `not-paid` and `not_paid`, `successful` and `paid` are the same word.
     fn from(word: &str) -> Self {
-        match word.to_lowercase().replace('-', "_").as_str() {
-            "paid" | "successful" => PaymentStatus::Paid,
+        match word.trim().to_lowercase().replace(['-', ' '], "_").as_str() {
+            "new" => PaymentStatus::New,
+            "in_progress" => PaymentStatus::InProgress,
             "waiting_for_confirmation" => PaymentStatus::WaitingForConfirmation,
+            "paid" | "successful" => PaymentStatus::Paid,
             "not_paid" => PaymentStatus::NotPaid,
+            "failed" => PaymentStatus::Failed,
+            "canceled" | "cancelled" => PaymentStatus::Canceled,
             "refunded" => PaymentStatus::Refunded,
             "charged_back" => PaymentStatus::ChargedBack,
             other => PaymentStatus::Other(other.to_owned()),
@@ -36,9 +44,13 @@ impl PaymentStatus {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            PaymentStatus::Paid => "paid",
+            PaymentStatus::New => "new",
+            PaymentStatus::InProgress => "in_progress",
             PaymentStatus::WaitingForConfirmation => "waiting_for_confirmation",
+            PaymentStatus::Paid => "paid",
             PaymentStatus::NotPaid => "not_paid",
+            PaymentStatus::Failed => "failed",
+            PaymentStatus::Canceled => "canceled",
             PaymentStatus::Refunded => "refunded",
             PaymentStatus::ChargedBack => "charged_back",
             PaymentStatus::Other(word) => word,
@@ -58,19 +70,32 @@ mod tests {
 
     #[test]
     fn a_payment_status_is_the_same_word_in_every_vocabulary() {
-        for (word, read) in [
-            ("paid", "paid"),
-            ("successful", "paid"),
-            ("PAID", "paid"),
-            ("not-paid", "not_paid"),
-            ("not_paid", "not_paid"),
-            ("waiting_for_confirmation", "waiting_for_confirmation"),
-            ("refunded", "refunded"),
-            ("charged_back", "charged_back"),
-            ("charged-back", "charged_back"),
-            ("Half-Paid", "half_paid"),
+        let other = || PaymentStatus::Other("half_paid".to_owned());
+        for (word, status, told) in [
+            ("new", PaymentStatus::New, "new"),
+            ("in_progress", PaymentStatus::InProgress, "in_progress"),
+            ("in-progress", PaymentStatus::InProgress, "in_progress"),
+            (
+                "waiting_for_confirmation",
+                PaymentStatus::WaitingForConfirmation,
+                "waiting_for_confirmation",
+            ),
+            ("paid", PaymentStatus::Paid, "paid"),
+            ("successful", PaymentStatus::Paid, "paid"),
+            ("PAID", PaymentStatus::Paid, "paid"),
+            ("not-paid", PaymentStatus::NotPaid, "not_paid"),
+            ("not_paid", PaymentStatus::NotPaid, "not_paid"),
+            ("failed", PaymentStatus::Failed, "failed"),
+            ("canceled", PaymentStatus::Canceled, "canceled"),
+            ("cancelled", PaymentStatus::Canceled, "canceled"),
+            ("CANCELLED", PaymentStatus::Canceled, "canceled"),
+            ("refunded", PaymentStatus::Refunded, "refunded"),
+            ("charged_back", PaymentStatus::ChargedBack, "charged_back"),
+            ("charged-back", PaymentStatus::ChargedBack, "charged_back"),
+            ("Half-Paid", other(), "half_paid"),
         ] {
-            assert_eq!(PaymentStatus::from(word).as_str(), read, "{word}");
+            assert_eq!(PaymentStatus::from(word), status, "{word}");
+            assert_eq!(status.as_str(), told, "{word}");
         }
     }
 }

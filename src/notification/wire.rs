@@ -1,4 +1,4 @@
-//! The notification's JSON, read leniently: every dialect that Docplanner has spoken fits in here, and a
+//! The notification's JSON, and that of a booking at the API, read leniently: every dialect that Docplanner has spoken fits in here, and a
 //! value of the wrong shape is remembered instead of failing the whole body, so that the error
 //! can name the field without quoting what stood in it.
 
@@ -94,6 +94,25 @@ pub(super) struct Booking<'a> {
     pub(super) insurance: Object<Insurance<'a>>,
     pub(super) visit_payment: Scalar<'a>,
     pub(super) videocall_url: Scalar<'a>,
+    /// Only in answers of the API.
+    pub(super) visit_payment_status: Scalar<'a>,
+    /// Only in answers of the API.
+    pub(super) moving: Object<Moving<'a>>,
+}
+
+/// The ends of a chain of moves.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(super) struct Moving<'a> {
+    pub(super) newest_booking_id: Scalar<'a>,
+}
+
+/// An answer of the API that may be wrapped.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(super) struct Items<'a> {
+    #[serde(rename = "_items", borrow)]
+    pub(super) items: Option<&'a serde_json::value::RawValue>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 mod api;
 mod arguments;
 mod demo;
+mod mirror;
 mod notifications;
 mod publisher;
 mod summary;

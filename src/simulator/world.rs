@@ -15,6 +15,7 @@ use serde::Serialize;
 
 mod country;
 mod generate;
+mod happenings;
 mod make;
 mod model;
 pub(super) mod names;

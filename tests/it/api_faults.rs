@@ -19,8 +19,8 @@ use crate::support::{Story, clinic, worker::Worker};
 const TOKEN: &str = "POST /oauth/v2/token";
 /// Requests for the addresses of any doctor.
 const ADDRESSES: &str = "GET /doctors/*/addresses$";
-/// Those, and requests for any address by itself.
-const ADDRESSES_OR_ADDRESS: &str = "GET /doctors/*/addresses";
+/// Requests for any address by itself.
+const ADDRESS: &str = "GET /doctors/*/addresses/*$";
 
 /// Tries within one lookup, before the delivery goes to a retry queue.
 const TRIES: u64 = 3;

@@ -9,9 +9,10 @@ use docplanner_worker::{delivery::Reason, event::EventKind, metrics::Metrics, no
 const LAYERS: &[&[&str]] = &[
     &["private", "clock"],
     &["notification"],
-    &["delivery", "event"],
-    &["normalize", "retry", "route"],
-    &["tenants"],
+    &["payment"],
+    &["delivery", "effects", "event"],
+    &["normalize", "retry", "route", "video"],
+    &["decision", "tenants"],
     &["pipeline"],
 ];
 

@@ -73,6 +73,12 @@ const PUBLISHED: [(&str, &str, &str); 27] = [
     ("terms-updated", "partner.unclassified", "acme.unknown.unknown.notification.unrecognized"),
 ];
 
+/// Fixtures that more events follow from, and their actions.
+const FOLLOWED: [(&str, &[&str]); 2] = [
+    ("booking-payment-status-changed", &["paid"]),
+    ("booking-payment-status-changed-to-refunded", &["paid", "refunded"]),
+];
+
 /// These ask whether something may happen, and state no fact.
 const QUESTIONS: [&str; 2] = ["slot-booking", "booking-moving"];
 
@@ -83,6 +89,8 @@ const TRACED: (&str, &str) =
 /// What one worker made of all fixtures.
 struct Group {
     events: BTreeMap<&'static str, Published>,
+    /// By fixture and action.
+    followed: BTreeMap<String, Published>,
     /// Anything that was published or set aside beyond one event for each fixture.
     more: usize,
     ignored: f64,
@@ -92,7 +100,10 @@ struct Group {
 
 #[tokio::test]
 async fn every_kind_becomes_the_event_of_its_golden_file() {
-    for (fixture, event) in &group().await.events {
+    let group = group().await;
+    let events = group.events.iter().map(|(fixture, event)| (fixture.to_string(), event));
+    let followed = group.followed.iter().map(|(name, event)| (name.clone(), event));
+    for (fixture, event) in events.chain(followed) {
         let mut body = event.body.clone();
         replace_moment_of_look_up(&mut body);
         assert_golden_json(&format!("events/{fixture}.json"), &body);
@@ -176,8 +187,16 @@ fn every_kind_has_a_fixture_and_every_fixture_a_row() {
 
 #[test]
 fn no_golden_file_is_left_over() {
-    let expected: BTreeSet<_> = PUBLISHED.map(|(name, ..)| name.to_owned()).into_iter().collect();
-    assert_eq!(names("events"), expected);
+    let published = PUBLISHED.into_iter().map(|(name, ..)| name.to_owned());
+    let followed = FOLLOWED.into_iter().flat_map(|(fixture, actions)| {
+        actions.iter().map(move |action| follow_up(fixture, action))
+    });
+    assert_eq!(names("events"), published.chain(followed).collect());
+}
+
+/// The golden file of an event that follows from a fixture's own.
+fn follow_up(fixture: &str, action: &str) -> String {
+    format!("{fixture}-then-{action}")
 }
 
 /// Delivers every fixture to one worker, once for all tests.
@@ -190,13 +209,20 @@ async fn deliver_all() -> Group {
     let began = Utc::now();
     let mut story = Story::begin().await;
     let worker = story.worker().await;
-    let mut events = BTreeMap::new();
-    for (fixture, ..) in PUBLISHED {
+    let (mut events, mut followed) = (BTreeMap::new(), BTreeMap::new());
+    for (delivered, (fixture, ..)) in (1..).zip(PUBLISHED) {
         let trace = [("traceparent", TRACED.1)];
         let headers = if fixture == TRACED.0 { trace.as_slice() } else { &[] };
         let body = text(&format!("notifications/{fixture}.json"));
         story.broker.deliver(body.as_bytes(), headers).await;
         events.insert(fixture, story.next_event().await);
+        let follows = FOLLOWED.into_iter().find(|(followed, _)| *followed == fixture);
+        for action in follows.iter().flat_map(|(_, actions)| *actions) {
+            followed.insert(follow_up(fixture, action), story.next_event().await);
+        }
+        worker.until_settled("published", delivered).await;
+        // Several are about the same booking; here each is the first that is heard of it.
+        story.sql("WITH gone AS (DELETE FROM chains) DELETE FROM inbox RETURNING 1").await;
     }
     for fixture in QUESTIONS {
         story.deliver(&notification(fixture)).await;
@@ -206,5 +232,5 @@ async fn deliver_all() -> Group {
     assert!(worker.stop().await.success());
     let more = story.broker.further_events().len() + story.broker.further_dead_letters().len();
     let left_in_queues = story.broker.depth(INCOMING).await + story.broker.depth(DEAD).await;
-    Group { events, more, ignored, left_in_queues, began }
+    Group { events, followed, more, ignored, left_in_queues, began }
 }

@@ -10,6 +10,7 @@ mod support;
 mod api_faults;
 mod architecture;
 mod bad_input;
+mod bookings;
 mod broker_outages;
 mod canary;
 mod catalog;

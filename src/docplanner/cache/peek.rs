@@ -1,6 +1,9 @@
 //! One look without a trace, for explaining: no lease is taken and nothing is written.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use deadpool_postgres::Pool;
 
@@ -46,7 +49,7 @@ pub async fn peek(
         return told(known.facts.clone(), "database");
     }
     let doctor = DoctorId { tenant: tenant.to_owned(), facility, doctor };
-    let tenant = Tenant { client, ttl };
+    let tenant = Tenant { client: Arc::new(client), ttl };
     let asked = Asked { tenant: &tenant, key: Key::new(&doctor.tenant, address), doctor, address };
     let Told { addresses, result } = asked.ask_api().await;
     let answer = addresses.into_iter().find(|(id, _)| id == address);

@@ -161,7 +161,7 @@ impl Writer<'_> {
         if self.asked.has("booking.confirmation") {
             set("confirmed", booking.confirmed.into());
         }
-        if self.asked.has("booking.moving") {
+        if self.asked.has_any(&self.dialect.booking_moving) {
             set("moving", json!(booking.moving));
         }
         let scopes = &self.dialect.booking_payment;

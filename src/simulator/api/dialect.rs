@@ -21,6 +21,8 @@ pub struct Dialect {
     pub page_size: Option<usize>,
     /// The scopes of a booking's payment fields; none: the fields are there without asking.
     pub booking_payment: Vec<&'static str>,
+    /// The scopes of where a booking was moved to; none: it is never told.
+    pub booking_moving: Vec<&'static str>,
     /// What becomes of a scope nobody knows. (No public text says what Docplanner does.)
     pub unknown_scopes: UnknownScopes,
     /// What the URL of one address answers.
@@ -72,6 +74,7 @@ impl Dialect {
             doctor_addresses: vec![],
             page_size: None,
             booking_payment: vec![],
+            booking_moving: vec!["booking.moving"],
             unknown_scopes: UnknownScopes::Refused,
             single_address: SingleAddress::Bare,
             values: Values::Numbers,
@@ -87,6 +90,7 @@ impl Dialect {
             doctor_addresses: vec!["doctors.addresses"],
             page_size: None,
             booking_payment: vec!["visit.payment"],
+            booking_moving: vec![],
             unknown_scopes: UnknownScopes::Refused,
             single_address: SingleAddress::InItems,
             values: Values::Strings,
@@ -120,7 +124,7 @@ impl Dialect {
                 (ADDRESS_SERVICE, [&[], &[]])
             }
             Operation::GetBookings | Operation::GetBooking => {
-                (BOOKING, [&self.booking_payment, &[]])
+                (BOOKING, [&self.booking_payment, &self.booking_moving])
             }
             Operation::GetToken | Operation::GetFacilities | Operation::Other => (&[], [&[], &[]]),
         };
@@ -142,7 +146,6 @@ const BOOKING: &[&str] = &[
     "booking.address_service",
     "booking.presence",
     "booking.confirmation",
-    "booking.moving",
     "address_service.public_insurance_flow",
 ];
 

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::arguments::WorldArguments;
+use super::mirror::Mirror;
 use super::publisher::{Publisher, Target};
 use crate::simulator::notifications::{Defect, Generated, Generator, GeneratorOptions, Kind};
 use partner::{Outcome, Partner};
@@ -27,6 +28,9 @@ pub(super) struct Arguments {
     /// Where the worker serves /metrics
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464")]
     worker_url: String,
+    /// Docplanner's stand-in, which the worker asks
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8099")]
+    api_url: String,
     #[command(flatten)]
     world: WorldArguments,
 }
@@ -45,6 +49,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         relay: Publisher::connect(target).await?,
         partner: Partner::connect(&arguments.amqp_url, &arguments.queue, &arguments.worker_url)
             .await?,
+        api: Mirror::new(&arguments.api_url),
         outcomes: BTreeMap::new(),
     };
     let mut script = Script::new(arguments);
@@ -155,6 +160,7 @@ fn describe(defect: Defect) -> &'static str {
 struct Show {
     relay: Publisher,
     partner: Partner,
+    api: Mirror,
     /// How often each outcome was seen, by what is printed in the second column.
     outcomes: BTreeMap<String, u32>,
 }
@@ -163,6 +169,7 @@ impl Show {
     /// Delivers one notification, waits until the worker has settled it, and prints both sides.
     async fn tell(&mut self, notification: &Generated, name: &str) -> anyhow::Result<Outcome> {
         let settled_before = self.partner.settled().await?;
+        self.api.reflect(notification).await?;
         self.relay.publish(notification).await?;
         let outcome = self
             .partner

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::arguments::{self, WorldArguments};
+use super::mirror::Mirror;
 use super::publisher::{Publisher, Target};
 use super::stop_signal;
 use super::summary::Summary;
@@ -46,6 +47,10 @@ pub(super) struct Arguments {
     /// Sent in the header x-docplanner-tenant [default: no header]
     #[arg(long, help_heading = "Broker")]
     tenant: Option<String>,
+
+    /// A running `docplanner-simulator api` that is to know the bookings [default: none]
+    #[arg(long, value_name = "URL", help_heading = "API")]
+    api_url: Option<String>,
 
     /// Begin with one of each of the 17 kinds
     #[arg(long, help_heading = "Content")]
@@ -91,6 +96,7 @@ async fn send_all(
 ) -> anyhow::Result<()> {
     let mut stop = pin!(stop_signal());
     let pace = Pace { start: Instant::now(), rate: arguments.rate };
+    let mirror = arguments.api_url.as_deref().map(Mirror::new);
     let mut reported = Instant::now();
     for notification in generator(arguments) {
         tokio::select! {
@@ -100,6 +106,9 @@ async fn send_all(
                 break;
             }
             () = pace.wait(notification.index) => {}
+        }
+        if let Some(mirror) = &mirror {
+            mirror.reflect(&notification).await?;
         }
         // Not interrupted: a message half sent would be in no summary.
         if !outlet.send(&notification).await? {

@@ -22,7 +22,7 @@ impl Life {
             booking = booking.with_payment("new");
         }
         let payment = self.new_payment(&booking);
-        let visit = Visit { place, booking, payment };
+        let visit = Visit { place, booking, earlier: Vec::new(), payment };
         let fact = self.booking_fact(Kind::SlotBooked, &visit, bodies::BOOKED, json!({}));
         self.put_visit(visit);
         fact
@@ -67,8 +67,7 @@ impl Life {
         };
         let by = who(&mut self.random, [40.0, 57.0, 3.0]);
         let new = self.moved_booking(&visit.booking, by);
-        let mut old = visit.booking.canceled(by, self.now());
-        old.moving.clone_from(&new.moving);
+        let old = visit.booking.canceled(by, self.now());
         let place = &self.places[visit.place];
         let subject = json!({
             "old_visit_booking": bodies::booking(&old, place, bodies::CHANGED),
@@ -77,9 +76,14 @@ impl Life {
         let mut fact = self.fact(Kind::BookingMoved, visit.place, subject);
         fact.ids.previous_booking = Some(old.id.clone());
         fact.ids.booking = Some(new.id.clone());
-        fact.changes.push(Change::Booking(Box::new(old)));
-        fact.changes.push(Change::Booking(Box::new(new.clone())));
-        self.put_visit(Visit { booking: new, ..visit });
+        let mut earlier = visit.earlier;
+        earlier.push(old);
+        for booking in &mut earlier {
+            booking.moving.clone_from(&new.moving);
+        }
+        let changed = earlier.iter().chain([&new]).cloned();
+        fact.changes.extend(changed.map(|booking| Change::Booking(Box::new(booking))));
+        self.put_visit(Visit { booking: new, earlier, ..visit });
         fact
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Fact {
 pub(super) struct Visit {
     pub(super) place: usize,
     pub(super) booking: Booking,
+    /// What it was moved from, first to last: all of a chain name its newest booking.
+    pub(super) earlier: Vec<Booking>,
     pub(super) payment: Payment,
 }
 

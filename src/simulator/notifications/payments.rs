@@ -110,7 +110,8 @@ mod tests {
         let start = "2026-05-01T10:00:00+02:00".parse().unwrap();
         let booking = Booking::new("1", "2", start);
 
-        let visit = settled(Visit { place: 0, booking, payment: Payment::None }, "successful");
+        let visit = Visit { place: 0, booking, earlier: Vec::new(), payment: Payment::None };
+        let visit = settled(visit, "successful");
 
         assert_eq!(visit.payment, Payment::None);
         assert_eq!(visit.booking.visit_payment_status, None);

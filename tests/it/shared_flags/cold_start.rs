@@ -7,7 +7,7 @@ use docplanner_worker::simulator::{
     world::{Address, Doctor},
 };
 
-use super::{ASKED, LISTS, assert_looked_up, book, looked_up, story};
+use super::{LISTS, asked, assert_looked_up, book, looked_up, story};
 use crate::support::{Story, clinic, until, worker::Worker};
 
 const PREFETCH: u32 = 5;
@@ -36,7 +36,7 @@ async fn four_workers_at_once(story: &mut Story) -> Vec<Worker> {
 #[tokio::test]
 async fn four_workers_that_need_the_same_address_ask_once() {
     let mut story = story().await;
-    story.docplanner.fault(Fault::latency(Duration::from_millis(500)).on(ASKED));
+    story.docplanner.fault(Fault::latency(Duration::from_millis(500)).on(LISTS));
     let bookings: Vec<_> =
         (0..60).map(|nth| clinic::slot_booked(&format!("b{nth}"), clinic::ONLINE)).collect();
     story.deliver_all(&bookings).await;
@@ -45,7 +45,7 @@ async fn four_workers_that_need_the_same_address_ask_once() {
 
     let events = story.next_events(60).await;
     assert!(events.iter().all(|event| event.queue == "partner.online"));
-    assert_eq!(story.docplanner.count(ASKED), 1);
+    assert_eq!(asked(&story), 1);
     let (mut asked, mut told) = (0.0, 0.0);
     for worker in &workers {
         asked += looked_up(worker, "miss").await;
@@ -59,7 +59,7 @@ async fn four_workers_that_need_the_same_address_ask_once() {
 #[tokio::test]
 async fn four_workers_that_need_twenty_doctors_ask_once_for_each() {
     let mut story = story().await;
-    story.docplanner.fault(Fault::latency(Duration::from_millis(100)).on(ASKED));
+    story.docplanner.fault(Fault::latency(Duration::from_millis(100)).on(LISTS));
     let mut bookings = Vec::new();
     for nth in 0..20 {
         let (doctor, address) = (format!("9{nth}"), format!("5{nth}"));
@@ -79,7 +79,7 @@ async fn four_workers_that_need_twenty_doctors_ask_once_for_each() {
     let _workers = four_workers_at_once(&mut story).await;
 
     story.next_events(200).await;
-    assert_eq!(story.docplanner.count(ASKED), 20);
+    assert_eq!(asked(&story), 20);
 }
 
 #[tokio::test]
@@ -98,13 +98,13 @@ async fn one_request_tells_of_all_addresses_of_a_doctor() {
     assert_eq!(book(&mut story, "b3", clinic::ONLINE).await.queue, "partner.online");
 
     assert_looked_up(&second, "database", 1).await;
-    assert_eq!(story.docplanner.count(ASKED), 1);
+    assert_eq!(asked(&story), 1);
 }
 
 #[tokio::test]
 async fn both_addresses_of_a_doctor_at_once_cost_one_request() {
     let mut story = story().await;
-    story.docplanner.fault(Fault::latency(Duration::from_millis(500)).on(ASKED));
+    story.docplanner.fault(Fault::latency(Duration::from_millis(500)).on(LISTS));
     let bookings: Vec<_> = [clinic::ONLINE, clinic::ONSITE, clinic::ONLINE_PAYMENT]
         .iter()
         .map(|address| clinic::slot_booked(address, address))
@@ -114,7 +114,7 @@ async fn both_addresses_of_a_doctor_at_once_cost_one_request() {
     let _worker = story.worker().await;
 
     story.next_events(3).await;
-    assert_eq!(story.docplanner.count(ASKED), 1);
+    assert_eq!(asked(&story), 1);
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn a_worker_that_dies_while_it_asks_is_not_waited_for_long() {
         (waiting.metric("deliveries_in_flight", &[]).await >= 1.0).then_some(())
     })
     .await;
-    assert_eq!(story.docplanner.count(ASKED), 1, "it waits");
+    assert_eq!(asked(&story), 1, "it waits");
     asking.kill().await;
     let killed = Instant::now();
 
@@ -142,5 +142,5 @@ async fn a_worker_that_dies_while_it_asks_is_not_waited_for_long() {
     // The lease lasts four seconds; a holder that lives would be waited for ten.
     assert!(killed.elapsed() < Duration::from_secs(8), "{:?}", killed.elapsed());
     assert_eq!(story.next_event().await.queue, "partner.online", "the first one, redelivered");
-    assert_eq!(story.docplanner.count(ASKED), 2);
+    assert_eq!(asked(&story), 2);
 }

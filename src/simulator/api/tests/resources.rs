@@ -169,10 +169,25 @@ async fn a_booking_tells_its_payment_by_dialect() {
     assert_eq!(body["patient"]["phone"], 48_500_100_200_u64);
     assert_eq!(reader.status(&format!("{path}?with=visit.payment")).await, 400);
 
+    docplanner.world(|world| {
+        world.cancel_booking("77");
+        world.set_payment_status("77", "failed");
+        world.booking_mut("77").unwrap().videocall_url = None;
+    });
+    let body = reader.json(&path).await;
+    assert_eq!(
+        (&body["status"], &body["visit_payment_status"]),
+        (&json!("canceled"), &json!("failed"))
+    );
+    assert_eq!((body.get("videocall_url"), body.get("moving")), (None, None));
+    docplanner.world(|world| world.set_payment_status("77", "successful"));
+
     docplanner.set_dialect(Dialect::source_page());
     assert_eq!(reader.json(&path).await.get("visit_payment_status"), None);
+    assert_eq!(reader.status(&format!("{path}?with=booking.moving")).await, 400);
     let body = reader.json(&format!("{path}?with=visit.payment")).await;
     assert_eq!(body["visit_payment_status"], "successful");
+    assert_eq!(body.get("moving"), None);
     assert_eq!(body["duration"], "30");
     assert_eq!(body["patient"]["phone"], "+48500100200");
 }

@@ -163,6 +163,63 @@ fn the_world_follows_when_notifications_are_applied() {
     }
 }
 
+/// What a worker is told and what it is answered when it asks.
+#[test]
+fn the_world_has_the_payments_and_video_calls_that_are_told() {
+    let mut world = World::default();
+    let mut met = BTreeSet::new();
+    for it in Generator::new(1, &world.clone(), GeneratorOptions::default()).take(3000) {
+        it.apply_to(&mut world);
+        let Some(booking) = it.ids.booking.as_ref().and_then(|id| world.booking(id)) else {
+            continue;
+        };
+        let data = &json(&it)["data"];
+        let told = match it.kind {
+            Kind::SlotBooked | Kind::BookingCanceled => &data["visit_booking"],
+            Kind::BookingMoved => &data["new_visit_booking"],
+            Kind::BookingPaymentStatusChanged => {
+                let paid = data["visit_payment_status"]["status_to"] == "paid";
+                assert_eq!(paid, booking.visit_payment_status.as_deref() == Some("successful"));
+                continue;
+            }
+            _ => continue,
+        };
+        assert_eq!(told["visit_payment"].as_bool(), booking.visit_payment);
+        assert_eq!(told["videocall_url"].as_str(), booking.videocall_url.as_deref());
+        met.insert((it.kind, booking.visit_payment_status.clone()));
+    }
+    for (kind, status) in [
+        (Kind::SlotBooked, "new"),
+        (Kind::BookingMoved, "new"),
+        (Kind::BookingMoved, "successful"),
+        (Kind::BookingCanceled, "failed"),
+        (Kind::BookingCanceled, "canceled"),
+    ] {
+        assert!(met.contains(&(kind, Some(status.to_owned()))), "{kind:?} {status}");
+    }
+}
+
+#[test]
+fn every_booking_of_a_chain_of_moves_names_the_newest_one() {
+    let mut world = World::default();
+    let mut chains: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for it in Generator::new(1, &world.clone(), GeneratorOptions::default()).take(6000) {
+        it.apply_to(&mut world);
+        if it.kind != Kind::BookingMoved {
+            continue;
+        }
+        let (old, new) = (it.ids.previous_booking.unwrap(), it.ids.booking.unwrap());
+        let mut chain = chains.remove(&old).unwrap_or_else(|| vec![old]);
+        chain.push(new.clone());
+        for id in &chain {
+            let moving = world.booking(id).unwrap().moving.as_ref().unwrap();
+            assert_eq!((&moving.origin_booking_id, &moving.newest_booking_id), (&chain[0], &new));
+        }
+        chains.insert(new, chain);
+    }
+    assert!(chains.values().any(|chain| chain.len() > 2));
+}
+
 #[test]
 fn times_have_the_offset_of_the_country() {
     let options = WorldOptions { country: Some(Country::Brazil), ..WorldOptions::default() };

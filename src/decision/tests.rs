@@ -1,9 +1,9 @@
 //! Details of an event that no golden file shows in all their cases.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::decision::{Call, Known, decide};
 
 const TENANT: &str = "acme";
 
@@ -25,7 +25,10 @@ fn event(name: &str, fields: &Value, facts: &AddressFacts, window: TimeDelta) ->
     let tenant = TenantProfile {
         id: TENANT.into(),
         domain: "znanylekarz.pl".into(),
-        payment: Terms { window: window.to_std().unwrap(), ..TenantProfile::default().payment },
+        payment: payment::Terms {
+            window: window.to_std().unwrap(),
+            ..TenantProfile::default().payment
+        },
         ..TenantProfile::default()
     };
     let position = Position { partition_key: "77".into(), sequence: 12 };

@@ -13,7 +13,7 @@ use crate::{
     clock,
     config::{Settings, TenantSettings},
     database::{Database, connect_pool},
-    docplanner::{ApiBookings, ApiClient, ApiSettings, CachedAddresses},
+    docplanner::{ApiBookings, ApiClient, ApiSettings, CachedAddresses, Upkeep},
     health::Health,
     inbox::{self, InboxSettings, PostgresInbox},
     mapping::{MappingCopy, Mappings},
@@ -146,9 +146,12 @@ fn build(
     let retention = settings.database.retention;
     background.spawn(inbox::clean_until_stopped(pool.clone(), retention, background.last.clone()));
     let clients = api_clients(&settings.tenants, metrics)?;
+    let (addresses, upkeep) = addresses(&settings.tenants, &clients, &database, metrics);
+    let (listening, last) = (settings.database.clone(), background.last.clone());
+    background.spawn(upkeep.run_until_stopped(listening, pool.clone(), last));
     let pipeline = Arc::new(Pipeline {
         inbox,
-        addresses: addresses(&settings.tenants, &clients, metrics),
+        addresses,
         bookings: ApiBookings::new(clients),
         clock: clock::system,
         mappings,
@@ -176,7 +179,7 @@ fn build(
 }
 
 /// The tenants' API clients by the tenants' ids.
-pub type ApiClients = BTreeMap<String, Arc<ApiClient>>;
+type ApiClients = BTreeMap<String, Arc<ApiClient>>;
 
 /// Every tenant's API client. Whatever asks the API shares it: its token, its
 /// pauses and its bound on requests are the tenant's.
@@ -184,27 +187,25 @@ pub type ApiClients = BTreeMap<String, Arc<ApiClient>>;
 /// # Errors
 ///
 /// If a client cannot be made.
-pub fn api_clients(
-    tenants: &[TenantSettings],
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<ApiClients> {
+fn api_clients(tenants: &[TenantSettings], metrics: &Arc<Metrics>) -> anyhow::Result<ApiClients> {
     let client =
         |tenant: &TenantSettings| Ok((tenant.id.clone(), Arc::new(api_client(tenant, metrics)?)));
     tenants.iter().map(client).collect()
 }
 
-/// The address cache over the tenants' API clients.
-#[must_use]
-pub fn addresses(
+/// The address cache over the tenants' API clients, and what has to run for it.
+fn addresses(
     tenants: &[TenantSettings],
     clients: &ApiClients,
+    database: &Database,
     metrics: &Arc<Metrics>,
-) -> CachedAddresses {
+) -> (CachedAddresses, Upkeep<impl Future<Output = ()> + Send + use<>>) {
     let with_client = |tenant: &TenantSettings| {
         let client = clients.get(&tenant.id)?;
         Some((tenant.id.clone(), Arc::clone(client), tenant.flags_ttl))
     };
-    CachedAddresses::new(tenants.iter().filter_map(with_client), Arc::clone(metrics))
+    let clients = tenants.iter().filter_map(with_client).collect();
+    CachedAddresses::new(clients, database.clone(), Arc::clone(metrics))
 }
 
 /// A tenant's API client.

@@ -1,12 +1,25 @@
 //! PostgreSQL: the pool, and statements that wait for their answer however long the server is away.
 
-use std::{sync::Arc, time::Duration};
+mod batch;
+mod listener;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
 use tokio::time::timeout;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+pub(crate) use self::batch::Batcher;
+pub use self::batch::Pending;
+pub use self::listener::{Listener, listen_until_stopped};
 use crate::{
     config::DatabaseSettings,
     health::Health,
@@ -24,6 +37,8 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 pub struct Database {
     pool: Pool,
     health: Arc<Health>,
+    /// The last statement that could be done without failed: logged once, not for each.
+    done_without: Arc<AtomicBool>,
 }
 
 /// Something to ask the database, as often as it takes: asking twice has to be harmless.
@@ -56,7 +71,7 @@ impl Database {
     /// A database behind a pool, that tells `health` whether it answers.
     #[must_use]
     pub fn new(pool: Pool, health: Arc<Health>) -> Self {
-        Self { pool, health }
+        Self { pool, health, done_without: Arc::default() }
     }
 
     /// Asks until the database answers, for an hour if need be. Who waits here holds a place in
@@ -79,6 +94,31 @@ impl Database {
         }
     }
 
+    /// Asks for what can be done without: not at all while the database is known to be away, else
+    /// once. `None`: no answer.
+    pub async fn if_available<S: Statement>(&self, statement: &S) -> Option<S::Answer> {
+        // A connection that broke while nobody looked costs whoever takes it next an error.
+        for last in [false, true] {
+            if !self.health.parts().database {
+                return None;
+            }
+            match self.attempt(statement).await {
+                Ok(answer) => {
+                    self.done_without.store(false, Ordering::Relaxed);
+                    return Some(answer);
+                }
+                Err(StatementError::Refused(_)) if !last => {}
+                Err(error) => {
+                    if !self.done_without.swap(true, Ordering::Relaxed) {
+                        warn!(error = %chain(&error), "going on without the database");
+                    }
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
     /// Asks for a sign of life every other second until stopped, so that readiness tells the truth
     /// while there is nothing to do.
     pub async fn watch(self, stop: CancellationToken) {
@@ -89,7 +129,8 @@ impl Database {
     }
 
     async fn attempt<S: Statement>(&self, statement: &S) -> Result<S::Answer, StatementError> {
-        let client = self.pool.get().await?;
+        let timed_out = |_| StatementError::TimedOut(S::TIMEOUT);
+        let client = timeout(S::TIMEOUT, self.pool.get()).await.map_err(timed_out)??;
         if let Ok(answer) = timeout(S::TIMEOUT, statement.ask(&client)).await {
             return Ok(answer?);
         }

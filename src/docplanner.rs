@@ -18,7 +18,7 @@ use std::time::Duration;
 pub use self::{
     answer::Quota,
     bookings::ApiBookings,
-    cache::CachedAddresses,
+    cache::{CachedAddresses, Peeked, Upkeep, peek},
     client::{ApiClient, ApiSettings},
     listing::{DictionaryEntry, ListedAddress, ListedDoctor, ListedService},
 };
@@ -39,9 +39,10 @@ pub trait Addresses: Send + Sync {
         place: &Place,
     ) -> impl Future<Output = Result<AddressFacts, ApiError>> + Send;
 
-    /// Something about the address has changed: ask again before the next use. What was known
-    /// is kept for when nobody answers.
-    fn expire(&self, tenant: &str, address_id: &str);
+    /// Something about the address has changed: every pod asks again before its next use. What was known
+    /// is kept for when nobody answers. Waits as long as the others cannot be told, because a change that
+    /// is lost would route events wrongly; dropping the future gives up.
+    fn expire(&self, tenant: &str, address_id: &str) -> impl Future<Output = ()> + Send;
 }
 
 /// The source of bookings.

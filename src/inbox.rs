@@ -1,7 +1,6 @@
 //! "May I process this notification, and is it its turn?" The inbox remembers every idempotency key that was
 //! published, and the order within each chain, for all pods.
 
-mod batch;
 mod claims;
 mod cleaner;
 mod closings;
@@ -15,12 +14,12 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub use self::{
-    batch::Pending,
     cleaner::clean_until_stopped,
     postgres::{InboxSettings, PostgresInbox},
     preview::{Preview, Seen, preview},
     schema::{MigrationError, SchemaError, check_schema, migrate},
 };
+pub use crate::database::Pending;
 use crate::{
     effects::Effects,
     notification::{Chain, Content, IdempotencyKey, Moment, Position},

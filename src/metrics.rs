@@ -31,7 +31,7 @@ const NO_KIND: &str = "undecoded";
 
 const DISPOSITIONS: [&str; 5] = ["published", "duplicate", "ignored", "retry", "dead_letter"];
 const PUBLISH_RESULTS: [&str; 5] = ["confirmed", "returned", "refused", "timed_out", "interrupted"];
-const CACHE_RESULTS: [&str; 3] = ["hit", "miss", "stale"];
+const CACHE_RESULTS: [&str; 5] = ["hit", "database", "miss", "stale", "none"];
 const API_OPERATIONS: [&str; 3] = ["address", "addresses", "booking"];
 const API_STATUSES: [&str; 9] = [
     "ok",
@@ -186,7 +186,8 @@ impl Metrics {
         r.register("api_requests", "Requests to Docplanner's API", self.api_requests.clone());
         r.register(
             "flags_cache_requests",
-            "Uses of an address's flags: hit, miss (asked for), stale (asked for in vain)",
+            "Look-ups of an address's flags, by where they came from: hit (memory), database, miss \
+             (the API), stale (old ones, the API was asked in vain), none",
             self.flags_cache.clone(),
         );
         r.register("dead_letters", "Deliveries set aside for a person", self.dead_letters.clone());
@@ -341,7 +342,7 @@ impl Metrics {
         self.api_requests.get_or_create(&labels).inc();
     }
 
-    /// An address's flags were used.
+    /// An address's flags were looked up. Once per look-up.
     pub fn flags_cache(&self, tenant: &str, result: &'static str) {
         self.flags_cache.get_or_create(&ResultLabels { tenant: tenant.to_owned(), result }).inc();
     }

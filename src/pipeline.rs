@@ -280,7 +280,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         if notification.fact.changes_address()
             && let Some(address) = notification.place.address.id.as_deref()
         {
-            self.addresses.expire(tenant_id, address);
+            self.addresses.expire(tenant_id, address).await;
         }
         let facts = self.addresses.facts(tenant_id, &notification.place).await;
         self.metrics.stage("lookup", started);

@@ -1,28 +1,25 @@
 //! `docplanner-worker explain`
 
+mod flags;
 mod identifiers;
 mod order;
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use self::{identifiers::Identifiers, order::Order};
+use self::{flags::Flags, identifiers::Identifiers, order::Order};
 use super::{Common, Failure, Output, block_on, pretty, read_file};
 use crate::{
-    app, clock,
+    clock,
     config::Settings,
     decision::decide,
     delivery::Reason,
-    docplanner::Addresses,
     event::{Event, Modality},
     inbox::Request,
-    metrics::Metrics,
     normalize::AddressFacts,
     notification::{DecodeError, Fact, Notification},
-    retry::chain,
     route::{default_queue, routing_key},
     tenants::{Tenant, Tenants},
 };
@@ -74,15 +71,6 @@ struct Explanation {
 struct DeadLetter {
     reason: &'static str,
     error: String,
-}
-
-#[derive(Serialize)]
-struct Flags {
-    online_only: Option<bool>,
-    visit_payment: Option<bool>,
-    as_of: Option<DateTime<Utc>>,
-    age_seconds: Option<i64>,
-    error: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -145,17 +133,12 @@ async fn explain(
             return Ok(Explanation::dead(kind, Reason::UnknownTenant, error.to_string()));
         }
     };
-    let metrics = Arc::new(Metrics::new([]));
-    let clients = app::api_clients(&settings.tenants, &metrics)?;
-    let addresses = app::addresses(&settings.tenants, &clients, &metrics);
-    let looked_up = addresses.facts(&tenant.profile.id, &notification.place).await;
-    let flags_error = looked_up.as_ref().err().map(|error| chain(error));
-    let facts = looked_up.unwrap_or_default();
     let now = clock::system();
-    let flags = Flags::new(&facts, flags_error, now);
+    let (tenant_id, place) = (&tenant.profile.id, &notification.place);
+    let (flags, facts) = Flags::look_up(settings, tenant_id, place, now).await?;
     let request = order::request(&notification, &tenant);
     let order = Order::look_up(settings, &request).await;
-    let mapping = Identifiers::look_up(settings, &tenant.profile.id, &notification, now).await;
+    let mapping = Identifiers::look_up(settings, tenant_id, &notification, now).await;
     let looked_up = LookedUp { facts, flags, order, mapping };
     Ok(Explanation::of(&notification, &tenant, &request, looked_up))
 }
@@ -243,28 +226,5 @@ impl Route {
             routing_key: routing_key(event, facts),
             queue: default_queue(event, facts),
         }
-    }
-}
-
-impl Flags {
-    fn new(facts: &AddressFacts, error: Option<String>, now: DateTime<Utc>) -> Self {
-        Self {
-            online_only: facts.online_only,
-            visit_payment: facts.visit_payment,
-            as_of: facts.as_of,
-            age_seconds: facts.as_of.map(|at| (now - at).num_seconds()),
-            error,
-        }
-    }
-
-    fn in_words(&self) -> String {
-        let word = |flag: Option<bool>| flag.map_or("unknown".to_owned(), |flag| flag.to_string());
-        let (online, payment) = (word(self.online_only), word(self.visit_payment));
-        let age = match (self.age_seconds, &self.error) {
-            (Some(age), _) => format!("{age} s old"),
-            (None, Some(error)) => error.clone(),
-            (None, None) => "not known".to_owned(),
-        };
-        format!("online_only {online}, visit_payment {payment} ({age})")
     }
 }

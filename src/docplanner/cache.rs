@@ -1,182 +1,272 @@
-//! Address facts in memory: fetched once however many wait, used again until they are old, and kept
-//! for when nobody answers.
+//! Address facts, wherever they are nearest: in memory, in the database, at the API. Fetched once for all pods,
+//! used again until they are old or the address has changed, and kept for when nobody answers.
+
+mod cleaner;
+mod flights;
+mod known;
+mod memory;
+mod peek;
+mod shared;
+mod statements;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    future::Future,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{Addresses, ApiClient, ApiError, single_flight::SingleFlight};
-use crate::{metrics::Metrics, normalize::AddressFacts, notification::Place, retry::Prospect};
+use deadpool_postgres::Pool;
+use tokio_util::sync::CancellationToken;
 
-/// While the API does not answer, facts of up to this age are used. An address changes its kind
-/// about never; a day without the API is a long day.
-const STALE_FOR: Duration = Duration::from_hours(24);
+pub use self::peek::{Peeked, peek};
+use self::{
+    flights::Flights,
+    known::{Age, Known},
+    memory::{Key, Mark, Memory, Usable},
+    shared::{DoctorId, Lease, Look, SharedFlags},
+};
+use super::{Addresses, ApiClient, ApiError};
+use crate::{
+    config::DatabaseSettings,
+    database::{Database, listen_until_stopped},
+    metrics::Metrics,
+    normalize::AddressFacts,
+    notification::Place,
+    retry::Backoff,
+};
 
-/// After a failure, old facts are used for this long without asking again: otherwise each delivery
-/// of an address would wait for the same timeout.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(15);
+/// How long an answer that another pod waits for is waited for. A holder that died loses its lease much
+/// sooner; this is for one that lives and does not come to an end.
+const WAIT_AT_MOST: Duration = Duration::from_secs(10);
 
 /// The addresses of all tenants.
 pub struct CachedAddresses {
-    tenants: HashMap<String, TenantAddresses>,
+    tenants: HashMap<String, Tenant>,
+    memory: Arc<Memory>,
+    shared: SharedFlags,
+    flights: Flights,
     metrics: Arc<Metrics>,
 }
 
-struct TenantAddresses {
+struct Tenant {
     client: Arc<ApiClient>,
     ttl: Duration,
-    slots: Mutex<HashMap<String, Arc<Slot>>>,
 }
 
-/// One address.
-#[derive(Default)]
-struct Slot {
-    flight: SingleFlight<(), ApiError>,
-    known: Mutex<Known>,
+/// What has to run beside a [`CachedAddresses`].
+pub struct Upkeep<L> {
+    memory: Arc<Memory>,
+    looking: L,
 }
 
-/// What is known of one address, and when it was last asked for.
-#[derive(Default, Clone)]
-struct Known {
-    facts: Option<AddressFacts>,
-    fetched_at: Option<Instant>,
-    failed_at: Option<Instant>,
-    /// Counts the changes told, so that an answer from before a change is not taken for fresh.
-    changes: u64,
-    fresh: bool,
+/// One address, with whoever can tell of it.
+struct Asked<'c> {
+    tenant: &'c Tenant,
+    doctor: DoctorId,
+    address: &'c str,
+    key: Key,
+}
+
+/// What the API says.
+struct Told {
+    /// Of the address that was asked for, and perhaps of the doctor's others.
+    addresses: Vec<(String, AddressFacts)>,
+    /// Of the one that was asked for.
+    result: Result<(), ApiError>,
+}
+
+/// Where facts came from: the word in metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Memory,
+    Database,
+    Api,
 }
 
 impl CachedAddresses {
-    /// An empty cache over each tenant's client and time to live.
+    /// An empty cache over each tenant's client and time to live, and what has to run for it.
+    #[must_use]
     pub fn new(
-        clients: impl IntoIterator<Item = (String, Arc<ApiClient>, Duration)>,
+        clients: Vec<(String, Arc<ApiClient>, Duration)>,
+        database: Database,
         metrics: Arc<Metrics>,
-    ) -> Self {
+    ) -> (Self, Upkeep<impl Future<Output = ()> + Send + use<>>) {
         let tenants = clients
             .into_iter()
-            .map(|(tenant, client, ttl)| {
-                (tenant, TenantAddresses { client, ttl, slots: Mutex::default() })
-            })
+            .map(|(tenant, client, ttl)| (tenant, Tenant { client, ttl }))
             .collect();
-        Self { tenants, metrics }
+        let memory = Arc::new(Memory::new(memory::CAPACITY));
+        let (shared, looking) = SharedFlags::new(database);
+        let upkeep = Upkeep { memory: Arc::clone(&memory), looking };
+        (Self { tenants, memory, shared, flights: Flights::default(), metrics }, upkeep)
+    }
+
+    fn asked<'c>(&'c self, tenant: &str, place: &'c Place) -> Option<Asked<'c>> {
+        let address = place.address.id.as_deref()?;
+        let doctor = DoctorId {
+            tenant: tenant.to_owned(),
+            facility: place.facility.id.clone()?,
+            doctor: place.doctor.id.clone()?,
+        };
+        let key = Key::new(tenant, address);
+        Some(Asked { tenant: self.tenants.get(tenant)?, doctor, address, key })
+    }
+
+    /// From memory, or after asking; and how the metrics call it.
+    async fn look_up(&self, asked: &Asked<'_>) -> (Result<AddressFacts, ApiError>, &'static str) {
+        let Asked { tenant, key, .. } = asked;
+        let started = Instant::now();
+        match self.memory.usable(key, tenant.ttl, started) {
+            Some(Usable::Fresh(facts)) => return (Ok(facts), "hit"),
+            Some(Usable::Old(facts)) => return (Ok(facts), "stale"),
+            None => {}
+        }
+        let mut source = Source::Memory;
+        let flight = self.flights.join(key);
+        let is_new = |(): &()| self.memory.is_new_since(key, started);
+        // Large, and seldom needed: memory answers most.
+        let asking = Box::pin(flight.get(is_new, async {
+            source = self.ask(asked).await?;
+            Ok(())
+        }));
+        let result = asking.await;
+        let known = self.memory.known(key);
+        match (result, known) {
+            (Ok(()), Some(known)) => (Ok(known.facts), source.label()),
+            (Ok(()), None) => (Err(ApiError::Unreadable), "none"),
+            (Err(error), Some(known)) if known.serves_instead_of(&error, Instant::now()) => {
+                (Ok(known.facts), "stale")
+            }
+            (Err(error), _) => (Err(error), "none"),
+        }
+    }
+
+    /// Asks the database and, if that knows nothing fresh and nobody else is asking, the API.
+    async fn ask(&self, asked: &Asked<'_>) -> Result<Source, ApiError> {
+        let Asked { tenant, doctor, address, key } = asked;
+        let patience = Instant::now() + WAIT_AT_MOST;
+        let mut pauses = Backoff::new(Duration::from_millis(30), Duration::from_millis(250));
+        loop {
+            let mark = self.memory.mark();
+            let look =
+                Look { doctor: doctor.clone(), address: (*address).to_owned(), ttl: tenant.ttl };
+            let Some(seen) = self.shared.look(look).await else {
+                // Whether other pods have told a change cannot be known; the time to live has to do.
+                let known = self.memory.known(key);
+                if known.is_some_and(|known| known.is_fresh(tenant.ttl, Instant::now())) {
+                    return Ok(Source::Memory);
+                }
+                return self.fetch(asked, None, mark).await;
+            };
+            let now = Instant::now();
+            let is_fresh = seen.known.as_ref().is_some_and(|known| known.is_fresh(tenant.ttl, now));
+            if let Some(known) = seen.known {
+                let unchanged = known.unchanged && is_fresh;
+                self.memory.learn(key.clone(), Known { unchanged, ..known }, mark, now);
+            }
+            if is_fresh {
+                return Ok(Source::Database);
+            }
+            if seen.lease.is_some() || now >= patience {
+                return self.fetch(asked, seen.lease, mark).await;
+            }
+            tokio::time::sleep(pauses.next_delay()).await;
+        }
+    }
+
+    /// Asks the API, and tells what it says to this pod and, with a lease, to all others.
+    async fn fetch(
+        &self,
+        asked: &Asked<'_>,
+        lease: Option<Lease>,
+        mark: Mark,
+    ) -> Result<Source, ApiError> {
+        let asking = asked.ask_api();
+        let Told { addresses, result } = match &lease {
+            Some(lease) => self.shared.keep(lease, asking).await,
+            None => asking.await,
+        };
+        let answered = Instant::now();
+        if let Some(lease) = &lease {
+            self.shared.end(lease, &addresses, answered).await;
+        }
+        let (moment, age) = (lease.map(|lease| lease.moment), Age::of(Duration::ZERO, answered));
+        for (address, facts) in addresses {
+            let key = Key::new(&asked.doctor.tenant, &address);
+            self.memory.learn(key, Known { facts, age, unchanged: true, moment }, mark, answered);
+        }
+        if let Err(error) = &result {
+            self.memory.failed(&asked.key, error, answered);
+        }
+        result.map(|()| Source::Api)
+    }
+}
+
+impl Asked<'_> {
+    /// All addresses of the doctor, in one request where the list has this one. What the API says of the
+    /// others is good even if it does not know this one.
+    async fn ask_api(&self) -> Told {
+        let Self { tenant, doctor: DoctorId { facility, doctor, .. }, address, .. } = self;
+        let listed = tenant.client.doctor_addresses(facility, doctor).await;
+        let is_refused = matches!(listed, Err(ApiError::Refused { status: 400 }));
+        let mut addresses = match listed {
+            Ok(addresses) => addresses,
+            Err(ApiError::Unknown { .. } | ApiError::Refused { .. }) => Vec::new(),
+            Err(error) => return Told { addresses: Vec::new(), result: Err(error) },
+        };
+        if addresses.iter().any(|(id, _)| id == address) {
+            return Told { addresses, result: Ok(()) };
+        }
+        let alone = tenant.client.address(facility, doctor, address).await;
+        if is_refused && alone.is_ok() {
+            tenant.client.lists_are_refused();
+        }
+        let result = alone.map(|facts| addresses.push(((*address).to_owned(), facts)));
+        Told { addresses, result }
+    }
+}
+
+impl Source {
+    fn label(self) -> &'static str {
+        match self {
+            Source::Memory => "hit",
+            Source::Database => "database",
+            Source::Api => "miss",
+        }
     }
 }
 
 impl Addresses for CachedAddresses {
     async fn facts(&self, tenant: &str, place: &Place) -> Result<AddressFacts, ApiError> {
-        let (Some(of_tenant), Some(facility), Some(doctor), Some(address)) = (
-            self.tenants.get(tenant),
-            place.facility.id.as_deref(),
-            place.doctor.id.as_deref(),
-            place.address.id.as_deref(),
-        ) else {
-            return Err(ApiError::NoAddress);
-        };
-        let slot = of_tenant.slot(address);
-        if let Some(facts) = slot.usable_without_asking(of_tenant.ttl) {
-            self.metrics.flags_cache(tenant, "hit");
-            return Ok(facts);
-        }
-        let is_fresh = |(): &()| slot.usable_without_asking(of_tenant.ttl).is_some();
-        let fetched = slot.flight.get(is_fresh, async {
-            self.metrics.flags_cache(tenant, "miss");
-            let changes = slot.known().changes;
-            let answer = of_tenant.client.address(facility, doctor, address).await;
-            slot.learn(answer, changes)
-        });
-        let Err(error) = fetched.await else {
-            return slot.known().facts.ok_or(ApiError::Unreadable);
-        };
-        if let Some(facts) = slot.known().instead_of(&error) {
-            self.metrics.flags_cache(tenant, "stale");
-            return Ok(facts);
-        }
-        of_tenant.forget_if_unknown(address);
-        Err(error)
+        let asked = self.asked(tenant, place).ok_or(ApiError::NoAddress)?;
+        let (facts, result) = self.look_up(&asked).await;
+        self.metrics.flags_cache(tenant, result);
+        facts
     }
 
-    fn expire(&self, tenant: &str, address_id: &str) {
-        if let Some(of_tenant) = self.tenants.get(tenant) {
-            let slot = of_tenant.slot(address_id);
-            let mut known = slot.lock();
-            known.fresh = false;
-            known.failed_at = None;
-            known.changes += 1;
+    async fn expire(&self, tenant: &str, address_id: &str) {
+        let key = Key::new(tenant, address_id);
+        self.memory.expire(&key);
+        if let Some(moment) = self.shared.drop_flags(tenant, address_id).await {
+            self.memory.dropped(&key, moment);
         }
     }
 }
 
-impl TenantAddresses {
-    fn slot(&self, address: &str) -> Arc<Slot> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        match slots.get(address) {
-            Some(slot) => Arc::clone(slot),
-            None => Arc::clone(slots.entry(address.to_owned()).or_default()),
-        }
-    }
-
-    /// Ids that the API never knew leave no trace, or wrong ones would pile up.
-    fn forget_if_unknown(&self, address: &str) {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.get(address).is_some_and(|slot| slot.known().facts.is_none()) {
-            slots.remove(address);
-        }
-    }
-}
-
-impl Slot {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn known(&self) -> Known {
-        self.lock().clone()
-    }
-
-    /// Facts that need no request: fresh ones, or old ones right after a failure.
-    fn usable_without_asking(&self, ttl: Duration) -> Option<AddressFacts> {
-        let known = self.lock();
-        let fresh = known.fresh && known.fetched_at.is_some_and(|at| at.elapsed() < ttl);
-        let failed_lately = known.failed_at.is_some_and(|at| at.elapsed() < ASK_AGAIN_AFTER)
-            && known.fetched_at.is_some_and(|at| at.elapsed() < STALE_FOR);
-        (fresh || failed_lately).then(|| known.facts.clone()).flatten()
-    }
-
-    fn learn(
-        &self,
-        answer: Result<AddressFacts, ApiError>,
-        changes_before: u64,
-    ) -> Result<(), ApiError> {
-        let mut known = self.lock();
-        match answer {
-            Ok(facts) => {
-                known.facts = Some(facts);
-                known.fetched_at = Some(Instant::now());
-                known.failed_at = None;
-                known.fresh = known.changes == changes_before;
-                Ok(())
-            }
-            Err(error) => {
-                known.failed_at = Some(Instant::now());
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Known {
-    /// What is used when the API gives `error`: the last facts whatever their age if it says that
-    /// the address is gone (a cancellation still has to arrive), up to a day old if it does not
-    /// answer.
-    fn instead_of(&self, error: &ApiError) -> Option<AddressFacts> {
-        let facts = self.facts.clone()?;
-        match error.prospect() {
-            Prospect::Never(_) => Some(facts),
-            Prospect::Later(..) | Prospect::Wait(_) | Prospect::Behind(_) => {
-                self.fetched_at.is_some_and(|at| at.elapsed() < STALE_FOR).then_some(facts)
-            }
-        }
+impl<L: Future<Output = ()> + Send> Upkeep<L> {
+    /// Answers questions to the database, hears of changes and cleans, until stopped.
+    pub async fn run_until_stopped(
+        self,
+        settings: DatabaseSettings,
+        pool: Pool,
+        stop: CancellationToken,
+    ) {
+        tokio::join!(
+            // Not until the database has answered, but until nobody waits for the answer any more.
+            stop.run_until_cancelled(self.looking),
+            listen_until_stopped(settings, shared::CHANNEL, self.memory, stop.clone()),
+            cleaner::clean_until_stopped(pool, stop.clone()),
+        );
     }
 }

@@ -62,6 +62,9 @@ pub struct ApiClient {
     tokens: TokenSource,
     in_flight: Semaphore,
     address_scopes: Scopes,
+    address_list_scopes: Scopes,
+    /// This API tells no flags in lists.
+    pub(super) lists_are_refused: AtomicBool,
     doctor_scopes: Scopes,
     booking_scopes: Scopes,
     /// The API told us to ask nothing before then.
@@ -107,6 +110,8 @@ impl ApiClient {
             tokens,
             in_flight: Semaphore::new(REQUESTS_IN_FLIGHT),
             address_scopes: Scopes::of_address(),
+            address_list_scopes: Scopes::of_address_list(),
+            lists_are_refused: AtomicBool::new(false),
             doctor_scopes: Scopes::of_doctors(),
             booking_scopes: Scopes::of_booking(),
             paused_until: Mutex::new(None),
@@ -144,6 +149,10 @@ impl ApiClient {
 
     pub(super) fn address_scopes(&self) -> &Scopes {
         &self.address_scopes
+    }
+
+    pub(super) fn address_list_scopes(&self) -> &Scopes {
+        &self.address_list_scopes
     }
 
     pub(super) fn doctor_scopes(&self) -> &Scopes {

@@ -1,6 +1,6 @@
 //! Questions as deliveries need them answered: at once, in whatever dialect, after brief retries.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use super::{ApiClient, ApiError, client::Question, model, scopes::Scopes};
 use crate::{
@@ -31,6 +31,36 @@ impl ApiClient {
         let read = |body: &[u8]| model::address(body, address);
         let facts = self.look_up(&question, self.address_scopes(), read).await?;
         Ok(AddressFacts { as_of: Some(self.now()), ..facts })
+    }
+
+    /// The same for all addresses of a doctor at a facility, by their ids, for the price of one.
+    ///
+    /// # Errors
+    ///
+    /// As for one address; without a request, if this API is known to tell no flags in lists.
+    pub async fn doctor_addresses(
+        &self,
+        facility: &str,
+        doctor: &str,
+    ) -> Result<Vec<(String, AddressFacts)>, ApiError> {
+        if self.lists_are_refused.load(Ordering::Relaxed) {
+            return Err(ApiError::Refused { status: 400 });
+        }
+        let url = self.resource(&["facilities", facility, "doctors", doctor, "addresses"]);
+        let question = Question { operation: "addresses", url: &url, until: None, timeout: None };
+        let scopes = self.address_list_scopes();
+        let mut listed = self.look_up(&question, scopes, model::addresses).await?;
+        let as_of = Some(self.now());
+        for (_, facts) in &mut listed {
+            facts.as_of = as_of;
+        }
+        Ok(listed)
+    }
+
+    /// This API refused a list in every dialect, and answered for an address in it. That is worth
+    /// remembering; that it refuses both may be because of an id that it cannot read.
+    pub(super) fn lists_are_refused(&self) {
+        self.lists_are_refused.store(true, Ordering::Relaxed);
     }
 
     /// Asks a few times. An answer that cannot be read is a failure that may pass.

@@ -1,5 +1,7 @@
 //! Answers of the API as far as the worker reads them, in both of its dialects.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,6 +20,20 @@ pub(super) fn address(body: &[u8], address_id: &str) -> Option<AddressFacts> {
         None => &answer,
     };
     id_of(address)?;
+    facts(address)
+}
+
+/// A doctor's addresses, each once. One that cannot be read is left out: it can be asked for by
+/// itself. `None` if the answer is no list.
+pub(super) fn addresses(body: &[u8]) -> Option<Vec<(String, AddressFacts)>> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let items = answer.get("_items").unwrap_or(&answer).as_array()?;
+    let one = |item| Some((id_of(item)?, facts(item)?));
+    let each: BTreeMap<_, _> = items.iter().filter_map(one).collect();
+    Some(each.into_iter().collect())
+}
+
+fn facts(address: &Value) -> Option<AddressFacts> {
     let address = Address::deserialize(address).ok()?;
     Some(AddressFacts {
         online_only: address.is_online_only.as_ref().and_then(flag),
@@ -72,7 +88,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_not_read() {
+    fn a_list_tells_each_address_once_without_those_that_cannot_be_read() {
+        let list = r#"{"_items":[{"id":2,"is_online_only":true},{"id":"1"},{"id":"1"},{},{"id":3,"city_name":[]}]}"#;
+        let all = addresses(list.as_bytes()).unwrap();
+        let told: Vec<_> = all.iter().map(|(id, it)| (id.as_str(), it.online_only)).collect();
+        assert_eq!(told, [("1", None), ("2", Some(true))]);
+        assert_eq!(addresses(br#"{"_items":[]}"#), Some(vec![]));
+        assert_eq!(addresses(br#"[{"id":"1"}]"#).unwrap().len(), 1);
+        for body in ["", "<html>", "{}", r#"{"_items":{}}"#, "7"] {
+            assert_eq!(addresses(body.as_bytes()), None, "{body}");
+        }
+    }
+
+#[test]
+        fn what_is_no_address_is_not_read() {
         for body in ["", "<html>", "[]", "{}", r#"{"_items":[]}"#, r#"{"_items":{}}"#, "7"] {
             assert_eq!(address(body.as_bytes(), "111"), None, "{body}");
         }

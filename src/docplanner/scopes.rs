@@ -41,6 +41,11 @@ impl Scopes {
         Self::new(ADDRESS)
     }
 
+    /// A list without any flag says less than the address by itself might: there is no last way.
+    pub(super) fn of_address_list() -> Self {
+        Self::new(&ADDRESS[..ADDRESS.len() - 1])
+    }
+
     pub(super) fn of_doctors() -> Self {
         Self::new(DOCTORS)
     }

@@ -8,11 +8,10 @@ use uuid::Uuid;
 
 use super::{
     Answer, Closing, Inbox, Lease, Pending, Request,
-    batch::Batcher,
     claims::{ClaimBatch, ClaimQuestion},
     closings::{CloseBatch, CloseQuestion},
 };
-use crate::database::Database;
+use crate::database::{Batcher, Database};
 
 /// How many claims, or closings, go to the database in one statement. A batch is as large as what
 /// arrived while the previous one ran, so this only bounds the size of a statement.

@@ -45,9 +45,13 @@ pub(super) fn optional<'o, T>(
     }
 }
 
-/// An id: a string since version 1.0.1 of the API, an integer before.
+/// An id: a string since version 1.0.1 of the API, an integer before. No control characters: PostgreSQL refuses
+/// a text with a NUL, and with it everything that is asked in the same statement.
 pub(super) fn id(value: &Scalar<'_>, path: &str) -> Result<String, DecodeError> {
     match value {
+        Scalar::Text(text) if text.contains(char::is_control) => {
+            Err(invalid(path, "contains a control character"))
+        }
         Scalar::Text(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
         Scalar::Number(number) => Ok(number.to_string()),
         Scalar::Absent | Scalar::Text(_) => Err(invalid(path, MISSING)),

@@ -9,7 +9,7 @@ mod tokens;
 
 use docplanner_worker::simulator::{
     api::{Dialect, Fault},
-    world::Address,
+    world::{Address, Doctor},
 };
 use serde_json::Value;
 
@@ -17,8 +17,10 @@ use crate::support::{Story, clinic, worker::Worker};
 
 /// Requests for a token.
 const TOKEN: &str = "POST /oauth/v2/token";
-/// Requests for any address.
-const ADDRESSES: &str = "GET /addresses/*$";
+/// Requests for the addresses of any doctor.
+const ADDRESSES: &str = "GET /doctors/*/addresses$";
+/// Requests for any address by itself.
+const ADDRESS: &str = "GET /doctors/*/addresses/*$";
 
 /// Tries within one lookup, before the delivery goes to a retry queue.
 const TRIES: u64 = 3;
@@ -30,17 +32,29 @@ async fn story() -> Story {
     story
 }
 
-/// Requests for one address.
-fn of(address: &str) -> String {
+/// Requests for the addresses of one doctor.
+fn of(doctor: &str) -> String {
+    format!("GET /doctors/{doctor}/addresses$")
+}
+
+/// Requests for one address by itself.
+fn alone(address: &str) -> String {
     format!("GET /addresses/{address}$")
 }
 
-/// Opens more addresses at the clinic, online and paid, and tells their ids.
+/// The doctor of an address of [`open_addresses`], who has no other.
+fn doctor_of(address: &str) -> String {
+    format!("9{address}")
+}
+
+/// Opens more addresses at the clinic, online and paid, each of a doctor of its own, and tells their ids.
 fn open_addresses(story: &Story, count: usize) -> Vec<String> {
     let ids: Vec<String> = (0..count).map(|nth| (500 + nth).to_string()).collect();
     story.docplanner.world(|world| {
         for id in &ids {
-            world.insert_address(Address::new(id, "123", "1").online().with_payments());
+            let doctor = doctor_of(id);
+            world.insert_doctor(Doctor::new(&doctor, "1", "Sample", "Doctor"));
+            world.insert_address(Address::new(id, &doctor, "1").online().with_payments());
         }
     });
     ids
@@ -48,8 +62,13 @@ fn open_addresses(story: &Story, count: usize) -> Vec<String> {
 
 /// One booking at each of the addresses.
 fn booked_at(addresses: &[String]) -> Vec<Value> {
-    let booked = |address| clinic::slot_booked(&format!("booking-{address}"), address);
-    addresses.iter().map(|address| booked(address)).collect()
+    let booked = |address: &String| booked(&format!("booking-{address}"), address);
+    addresses.iter().map(booked).collect()
+}
+
+/// A booking at an address of [`open_addresses`].
+fn booked(booking: &str, address: &str) -> Value {
+    clinic::with_doctor(clinic::slot_booked(booking, address), &doctor_of(address))
 }
 
 /// How many deliveries were settled in this way so far.

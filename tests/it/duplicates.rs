@@ -102,11 +102,11 @@ async fn a_repeat_waits_for_the_first_without_losing_an_attempt() {
     const WAITING: &str = "docplanner.notifications.retry.1h";
     let mut story = Story::begin().await;
     story.settings.broker = vec!["prefetch = 1".into(), r#"retry_delays = ["1h"]"#.into()];
-    story.docplanner.fault(Fault::hang().on("GET /addresses/*"));
+    story.docplanner.fault(Fault::hang().on("GET /addresses"));
     let (one, other) = (story.worker().await, story.worker().await);
     let notification = clinic::slot_booked("b1", clinic::ONLINE);
     story.deliver(&notification).await;
-    story.docplanner.wait_for_request("GET /addresses/*").await;
+    story.docplanner.wait_for_request("GET /addresses").await;
 
     // The first worker is full, so the repeat is the other's.
     story.deliver(&notification).await;
@@ -149,11 +149,11 @@ async fn a_worker_that_slept_past_its_lease_publishes_nothing_more() {
     let mut story = Story::begin().await;
     story.settings.broker.extend(["prefetch = 1".into(), r#"confirm_timeout = "1s""#.into()]);
     story.settings.database.push(r#"lease = "2s""#.into());
-    story.docplanner.fault(Fault::hang().on("GET /addresses/*").times(1));
+    story.docplanner.fault(Fault::hang().on("GET /addresses").times(1));
     let sleeper = story.worker().await;
     let notification = clinic::slot_booked("b1", clinic::ONLINE);
     story.deliver(&notification).await;
-    story.docplanner.wait_for_request("GET /addresses/*").await;
+    story.docplanner.wait_for_request("GET /addresses").await;
     sleeper.signal("STOP");
     let asleep = Awakened(sleeper.pid());
 

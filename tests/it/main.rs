@@ -28,5 +28,6 @@ mod order;
 mod payments;
 mod poison;
 mod restarts;
+mod shared_flags;
 mod timers;
 mod topology_outages;

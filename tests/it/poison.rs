@@ -8,8 +8,8 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::support::{Settings, Story, clinic, many::distinct, until, worker::Worker};
 
-/// Whoever asks for this address dies.
-const DEADLY: &str = clinic::ONSITE;
+/// Whoever asks for the addresses of this doctor dies.
+const DEADLY: &str = clinic::OTHER_DOCTOR;
 const NEIGHBOURS: usize = 50;
 const SUSPECTS: &str = "SELECT count(*) FROM suspects";
 
@@ -21,15 +21,15 @@ async fn story() -> Story {
     story
 }
 
-fn hang_at(story: &Story, address: &str) {
-    story.docplanner.fault(hanging_at(address));
+fn hang_at(story: &Story, doctor: &str) {
+    story.docplanner.fault(hanging_at(doctor));
 }
 
-fn hanging_at(address: &str) -> Fault {
-    Fault::hang().on(format!("/addresses/{address}"))
+fn hanging_at(doctor: &str) -> Fault {
+    Fault::hang().on(format!("/doctors/{doctor}/addresses"))
 }
 
-/// Keeps a worker running, and kills it whenever it asks for the deadly address, until it is `over`;
+/// Keeps a worker running, and kills it whenever it asks about the deadly doctor, until it is `over`;
 /// the last one.
 async fn supervise(
     settings: &Settings,
@@ -54,12 +54,13 @@ async fn supervise(
 async fn a_message_that_kills_its_process_is_set_aside_and_its_neighbours_are_published() {
     let mut story = story().await;
     let (asking, asked) = mpsc::unbounded_channel();
-    story.docplanner.on_every_request(format!("/addresses/{DEADLY}"), move |_| {
+    story.docplanner.on_every_request(format!("/doctors/{DEADLY}/addresses"), move |_| {
         let _ = asking.send(());
     });
     hang_at(&story, DEADLY);
-    hang_at(&story, clinic::ONLINE);
-    let mut notifications = vec![clinic::slot_booked("poison", DEADLY)];
+    hang_at(&story, clinic::DOCTOR);
+    let mut notifications =
+        vec![clinic::with_doctor(clinic::slot_booked("poison", clinic::ELSEWHERE), DEADLY)];
     notifications
         .extend((1..NEIGHBOURS).map(|nth| clinic::slot_booked(&format!("b{nth}"), clinic::ONLINE)));
     // It has to come after the culprit, whatever becomes of that.
@@ -106,7 +107,7 @@ async fn a_message_that_kills_its_process_is_set_aside_and_its_neighbours_are_pu
 #[tokio::test]
 async fn an_ordinary_message_that_was_redelivered_often_survives_its_trial() {
     let mut story = story().await;
-    hang_at(&story, clinic::ONLINE);
+    hang_at(&story, clinic::DOCTOR);
     let database = story.servers.connect(story.database()).await;
     // Nobody gets past the claim.
     database.batch_execute("BEGIN; LOCK TABLE inbox IN EXCLUSIVE MODE").await.unwrap();
@@ -123,7 +124,7 @@ async fn an_ordinary_message_that_was_redelivered_often_survives_its_trial() {
 
     // By now it is tried alone, and that process dies, too: bad luck is not poison.
     let worker = story.worker().await;
-    story.docplanner.wait_for_request(format!("/addresses/{}", clinic::ONLINE)).await;
+    story.docplanner.wait_for_request(format!("/doctors/{}/addresses", clinic::DOCTOR)).await;
     assert_eq!(story.sql(SUSPECTS).await, "1", "the trial was written down before it began");
     worker.kill().await;
 

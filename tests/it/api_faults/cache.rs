@@ -44,7 +44,7 @@ async fn flags_are_used_again_until_they_are_too_old() {
 
     assert!(booked > 2, "some were used again");
     assert!(as_of(&fresh) > as_of(&first));
-    assert_eq!(story.docplanner.count(of(clinic::ONLINE)), 2);
+    assert_eq!(story.docplanner.count(of(clinic::DOCTOR)), 2);
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_change_of_the_address_or_its_services_drops_the_flags() {
 
         let after = book(&mut story, "b3", clinic::ONLINE).await;
         assert_eq!(after.queue, "partner.online.payment", "{kind}");
-        assert_eq!(story.docplanner.count(of(clinic::ONLINE)), 2, "{kind}");
+        assert_eq!(story.docplanner.count(of(clinic::DOCTOR)), 2, "{kind}");
     }
 }
 
@@ -81,17 +81,17 @@ async fn while_the_api_is_down_old_flags_are_used_and_their_age_told() {
     story.settings.tenant.push(r#"flags_ttl = "1ms""#.into());
     let worker = story.worker().await;
     let known = book(&mut story, "b1", clinic::ONLINE).await;
-    story.docplanner.fault(Fault::status(503).on(of(clinic::ONLINE)));
+    story.docplanner.fault(Fault::status(503).on(of(clinic::DOCTOR)));
     begin_payments(&story, clinic::ONLINE);
 
     let stale = book(&mut story, "b2", clinic::ONLINE).await;
     assert_eq!(stale.queue, "partner.online");
     assert_eq!(as_of(&stale), as_of(&known));
-    let asked = story.docplanner.count(of(clinic::ONLINE));
+    let asked = story.docplanner.count(of(clinic::DOCTOR));
 
     let again = book(&mut story, "b3", clinic::ONLINE).await;
     assert_eq!(as_of(&again), as_of(&known));
-    assert_eq!(story.docplanner.count(of(clinic::ONLINE)), asked, "not everyone asks in vain");
+    assert_eq!(story.docplanner.count(of(clinic::DOCTOR)), asked, "not everyone asks in vain");
     assert!(settled(&worker, "retry").await < 1.0);
 }
 
@@ -100,7 +100,7 @@ async fn a_change_that_passes_while_the_api_is_down_still_has_the_old_flags() {
     let mut story = story().await;
     let _worker = story.worker().await;
     let known = book(&mut story, "b1", clinic::ONLINE).await;
-    story.docplanner.fault(Fault::reset().on(of(clinic::ONLINE)));
+    story.docplanner.fault(Fault::reset().on(of(clinic::DOCTOR)));
 
     story.deliver(&clinic::notification("address-assigned", clinic::ONLINE, json!({}))).await;
 

@@ -65,16 +65,18 @@ async fn a_long_wait_is_sat_out_in_the_queue_that_is_long_enough() {
 async fn those_who_wait_for_the_end_of_a_429_ask_nothing_and_lose_no_attempt() {
     let mut story = story_with_one_short_retry().await;
     let wait = Duration::from_secs(3);
-    story.docplanner.fault(Fault::status(429).retry_after(wait).on(of(clinic::ONSITE)).times(1));
+    let limited = of(clinic::OTHER_DOCTOR);
+    story.docplanner.fault(Fault::status(429).retry_after(wait).on(&limited[..]).times(1));
     let worker = story.worker().await;
-    story.deliver(&clinic::slot_booked("limited", clinic::ONSITE)).await;
+    let booked = clinic::slot_booked("limited", clinic::ELSEWHERE);
+    story.deliver(&clinic::with_doctor(booked, clinic::OTHER_DOCTOR)).await;
     worker.until_settled("retry", 1).await;
 
     story.deliver_all(&bookings_at(clinic::ONLINE)).await;
 
     story.next_events(BOOKINGS + 1).await;
-    assert_eq!(story.docplanner.count(of(clinic::ONSITE)), 2, "limited, then answered");
-    assert_eq!(story.docplanner.count(of(clinic::ONLINE)), 1, "asked once the pause was over");
+    assert_eq!(story.docplanner.count(limited), 2, "limited, then answered");
+    assert_eq!(story.docplanner.count(of(clinic::DOCTOR)), 1, "asked once the pause was over");
     assert!(story.broker.further_dead_letters().is_empty());
 }
 
@@ -83,13 +85,14 @@ async fn the_last_answer_within_the_limit_begins_a_pause() {
     let mut story = story_with_one_short_retry().await;
     let worker = story.worker().await;
     story.docplanner.set_rate_limit(Some(RateLimit::new(1, Duration::from_secs(3))));
-    story.deliver(&clinic::slot_booked("last", clinic::ONSITE)).await;
+    let booked = clinic::slot_booked("last", clinic::ELSEWHERE);
+    story.deliver(&clinic::with_doctor(booked, clinic::OTHER_DOCTOR)).await;
     story.next_event().await;
 
     story.deliver_all(&bookings_at(clinic::ONLINE)).await;
 
     story.next_events(BOOKINGS).await;
-    assert_eq!(story.docplanner.count(of(clinic::ONLINE)), 1, "never asked in vain");
+    assert_eq!(story.docplanner.count(of(clinic::DOCTOR)), 1, "never asked in vain");
     assert!(settled(&worker, "retry").await >= 1.0, "they waited");
     assert!(story.broker.further_dead_letters().is_empty());
 }

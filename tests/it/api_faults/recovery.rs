@@ -6,8 +6,8 @@ use docplanner_worker::simulator::api::Fault;
 use serde_json::Value;
 
 use super::{
-    ADDRESSES, TOKEN, TRIES, assert_no_retry, booked_at, of, open_addresses, quick_faults, settled,
-    story,
+    ADDRESSES, TOKEN, TRIES, assert_no_retry, booked, booked_at, doctor_of, of, open_addresses,
+    quick_faults, settled, story,
 };
 use crate::support::{Story, broker::Published, clinic};
 
@@ -15,7 +15,7 @@ use crate::support::{Story, broker::Published, clinic};
 fn strike(story: &Story, faults: &[Fault], times: Option<u32>) -> Vec<String> {
     let addresses = open_addresses(story, faults.len());
     for (fault, address) in faults.iter().zip(&addresses) {
-        let fault = fault.clone().on(of(address));
+        let fault = fault.clone().on(of(&doctor_of(address)));
         story.docplanner.fault(match times {
             Some(times) => fault.times(times),
             None => fault,
@@ -26,7 +26,7 @@ fn strike(story: &Story, faults: &[Fault], times: Option<u32>) -> Vec<String> {
 
 fn assert_requests(story: &Story, faults: &[Fault], addresses: &[String], expected: u64) {
     for (fault, address) in faults.iter().zip(addresses) {
-        assert_eq!(story.docplanner.count(of(address)), expected, "{fault:?}");
+        assert_eq!(story.docplanner.count(of(&doctor_of(address))), expected, "{fault:?}");
     }
 }
 
@@ -145,7 +145,7 @@ async fn a_token_endpoint_on_a_bad_day_is_asked_again() {
         story.docplanner.fault(fault.clone().on(TOKEN).times(1));
         let address = open_addresses(&story, asked).pop().unwrap();
 
-        story.deliver(&clinic::slot_booked(&format!("b{asked}"), &address)).await;
+        story.deliver(&booked(&format!("b{asked}"), &address)).await;
 
         assert_eq!(story.next_event().await.queue, "partner.online.payment", "{fault:?}");
     }

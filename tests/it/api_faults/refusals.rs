@@ -3,7 +3,7 @@
 use docplanner_worker::simulator::api::{Client, Fault, Options};
 use serde_json::{Value, json};
 
-use super::{ADDRESSES, TOKEN, TRIES, assert_no_retry, of, story};
+use super::{ADDRESSES, TOKEN, TRIES, alone, assert_no_retry, of, story};
 use crate::support::{Story, clinic};
 
 /// An address that the API never heard of.
@@ -13,7 +13,7 @@ const NOWHERE: &str = "999";
 async fn an_address_never_known_is_a_dead_letter_at_once() {
     for status in [403, 404] {
         let mut story = story().await;
-        story.docplanner.fault(Fault::status(status).on(of(NOWHERE)));
+        story.docplanner.fault(Fault::status(status).on(alone(NOWHERE)));
         let worker = story.worker().await;
 
         story.deliver(&clinic::slot_booked("b1", NOWHERE)).await;
@@ -23,7 +23,7 @@ async fn an_address_never_known_is_a_dead_letter_at_once() {
         assert_eq!(dead_letter.header("x-attempts").as_deref(), Some("1"));
         let error = dead_letter.header("x-error").unwrap();
         assert!(error.contains(&status.to_string()), "{error}");
-        assert_eq!(story.docplanner.count(of(NOWHERE)), 1, "{status} is not asked again");
+        assert_eq!(story.docplanner.count(alone(NOWHERE)), 1, "{status} is not asked again");
         assert_no_retry(&worker).await;
         assert!(worker.stop().await.success());
         story.assert_nothing_is_left().await;
@@ -44,7 +44,7 @@ async fn an_address_never_known_is_published_unclassified_if_the_tenant_wants_it
     for flag in ["online_only", "visit_payment", "flags_as_of"] {
         assert_eq!(event.body["data"]["address"][flag], Value::Null, "{flag}");
     }
-    assert_eq!(story.docplanner.count(of(NOWHERE)), 1);
+    assert_eq!(story.docplanner.count(alone(NOWHERE)), 1);
     assert_no_retry(&worker).await;
 }
 
@@ -56,7 +56,7 @@ async fn an_address_that_is_gone_keeps_its_last_known_flags() {
         let worker = story.worker().await;
         story.deliver(&clinic::slot_booked("b1", clinic::ONLINE_PAYMENT)).await;
         let known = story.next_event().await;
-        story.docplanner.fault(Fault::status(status).on(of(clinic::ONLINE_PAYMENT)));
+        story.docplanner.fault(Fault::status(status).on("GET /doctors/*/addresses"));
 
         story.deliver(&clinic::booking_canceled("b1", clinic::ONLINE_PAYMENT)).await;
 
@@ -77,12 +77,14 @@ async fn that_an_address_is_unassigned_is_told_even_if_nothing_is_known_of_it() 
 
     story.deliver(&clinic::notification("address-unassigned", NOWHERE, json!({}))).await;
     let gone = story.next_event().await;
-    assert_eq!(story.docplanner.count(of(NOWHERE)), 1, "no retries");
+    assert_eq!(story.docplanner.count(alone(NOWHERE)), 1, "no retries");
 
-    story.docplanner.fault(Fault::status(503).on(of(clinic::ONSITE)));
-    story.deliver(&clinic::notification("address-unassigned", clinic::ONSITE, json!({}))).await;
+    story.docplanner.fault(Fault::status(503).on(of(clinic::OTHER_DOCTOR)));
+    let unassigned = clinic::notification("address-unassigned", clinic::ELSEWHERE, json!({}));
+    story.deliver(&clinic::with_doctor(unassigned, clinic::OTHER_DOCTOR)).await;
     let unreachable = story.next_event().await;
-    assert_eq!(story.docplanner.count(of(clinic::ONSITE)), 3 * TRIES, "after the last retry");
+    let asked = story.docplanner.count(of(clinic::OTHER_DOCTOR));
+    assert_eq!(asked, 3 * TRIES, "after the last retry");
 
     for event in [gone, unreachable] {
         assert_eq!(event.queue, "partner.unclassified");

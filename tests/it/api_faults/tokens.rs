@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use docplanner_worker::simulator::api::Fault;
 
-use super::{ADDRESSES, TOKEN, assert_no_retry, booked_at, of, open_addresses, story};
+use super::{
+    ADDRESSES, TOKEN, assert_no_retry, booked, booked_at, doctor_of, of, open_addresses, story,
+};
 use crate::support::{Story, clinic, until};
 
 /// Nobody who comes later finds an answer ready.
@@ -24,7 +26,7 @@ async fn two_hundred_deliveries_of_one_address_cost_one_request() {
 
     story.next_events(200).await;
     assert_eq!(story.docplanner.count(TOKEN), 1);
-    assert_eq!(story.docplanner.count(of(clinic::ONLINE)), 1);
+    assert_eq!(story.docplanner.count(of(clinic::DOCTOR)), 1);
     assert_no_retry(&worker).await;
 }
 
@@ -35,9 +37,7 @@ async fn two_hundred_deliveries_of_twenty_addresses_cost_one_token_and_twenty_re
     let addresses = open_addresses(&story, 20);
     let bookings: Vec<_> = (0..10)
         .flat_map(|nth| {
-            addresses
-                .iter()
-                .map(move |address| clinic::slot_booked(&format!("b{nth}-{address}"), address))
+            addresses.iter().map(move |address| booked(&format!("b{nth}-{address}"), address))
         })
         .collect();
     story.deliver_all(&bookings).await;
@@ -65,7 +65,7 @@ async fn a_token_that_expired_early_is_renewed_once_for_all_who_wait() {
     story.next_events(20).await;
     assert_eq!(story.docplanner.count(TOKEN), 2);
     for address in &addresses {
-        assert!(story.docplanner.count(of(address)) <= 2, "repeated once");
+        assert!(story.docplanner.count(of(&doctor_of(address))) <= 2, "repeated once");
     }
     assert_no_retry(&worker).await;
 }

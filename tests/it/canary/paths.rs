@@ -23,7 +23,9 @@ async fn patients_and_secrets_are_in_event_and_dead_letter_bodies_only() {
     let mut story = story().await;
     connect_with_passwords(&mut story).await;
     story.settings.broker.push(format!("max_body_bytes = {LIMIT}"));
-    story.docplanner.fault(Fault::status(503).on(&format!("/addresses/{}", clinic::ONLINE)[..]));
+    story
+        .docplanner
+        .fault(Fault::status(503).on(&format!("/doctors/{}/addresses", clinic::OTHER_DOCTOR)[..]));
     let worker = story.worker().await;
 
     publish_repeat_and_contradict(&mut story).await;
@@ -161,7 +163,8 @@ fn set_aside() -> Vec<Vec<u8>> {
         bodies.push(wrong.to_string().into_bytes());
     }
     let gone = slot_booked("5", "404404");
-    let unavailable = slot_booked("6", clinic::ONLINE);
+    let unavailable =
+        clinic::with_doctor(slot_booked("6", clinic::ELSEWHERE), clinic::OTHER_DOCTOR);
     let mut large = slot_booked("7", clinic::ONSITE);
     large["data"]["visit_booking"]["comment"] = PRIVATE[8].1.repeat(LIMIT / 20).into();
     bodies.extend([gone, unavailable, large].map(|body| body.to_string().into_bytes()));

@@ -1,5 +1,6 @@
 //! `explain`: what a notification would become.
 
+use docplanner_worker::simulator::api::Fault;
 use serde_json::{Value, json};
 
 use super::{with_config, write};
@@ -38,6 +39,7 @@ async fn a_good_notification_is_explained_up_to_its_event() {
     assert_golden("cli/explain.txt", &format!("{}\n", summary.join("\n")));
     let flags = ran.stdout.lines().find(|line| line.starts_with("flags ")).unwrap();
     assert!(flags.contains("online_only true, visit_payment true"), "{flags}");
+    assert!(flags.ends_with(" s old, from the API)"), "{flags}");
 
     assert_nothing_was_done(&mut story).await;
 }
@@ -47,6 +49,58 @@ async fn assert_nothing_was_done(story: &mut Story) {
     assert!(story.broker.further_dead_letters().is_empty());
     assert_eq!(story.broker.depth(INCOMING).await, 0);
     assert_eq!(story.sql("SELECT count(*) FROM inbox").await, "0");
+}
+
+#[tokio::test]
+async fn flags_that_the_database_knows_are_explained_from_there_and_nothing_is_written() {
+    let mut story = Story::begin().await;
+    let worker = story.worker().await;
+    let body = fixture("notifications/slot-booked-of-the-guide.json");
+    story.broker.deliver(body.as_bytes(), &[]).await;
+    let known = story.next_event().await.body["data"]["address"]["flags_as_of"].clone();
+    assert!(worker.stop().await.success());
+    let config = story.config_file();
+    let rows = "SELECT string_agg(f::text, ',') || string_agg(a::text, ',') \
+                FROM address_flags f, address_fetches a";
+    assert!(story.sql(rows).await.contains("410150"));
+
+    for (age, api, source, text) in [
+        ("1 minute", None, "database", " s old, from the database)"),
+        ("1 hour", Some(503), "database", " s old, from the database, because the API"),
+        ("1 hour", None, "api", " s old, from the API)"),
+    ] {
+        let age = format!("UPDATE address_flags SET fetched_at = now() - interval '{age}'");
+        story.sql(&age).await;
+        let before = story.sql(rows).await;
+        story.docplanner.clear_faults();
+        if let Some(status) = api {
+            story.docplanner.fault(Fault::status(status));
+        }
+        let ran = with_config(&["explain", "--output", "json", "-"], &config, &body).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        let explained: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(explained["flags"]["source"], source);
+        assert_eq!(explained["flags"]["error"].is_string(), api.is_some());
+        if source == "database" {
+            assert_eq!(explained["event"]["data"]["address"]["flags_as_of"], known);
+        }
+        let ran = with_config(&["explain", "-"], &config, &body).await;
+        assert!(ran.stdout.contains(text), "{}", ran.stdout);
+        assert_eq!(story.sql(rows).await, before);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_told_and_the_api_asked() {
+    let mut story = Story::begin().await;
+    story.settings.database_url = "postgres://worker@127.0.0.1:1/worker".into();
+    let config = story.config_file();
+    let body = fixture("notifications/slot-booked-of-the-guide.json");
+    let ran = with_config(&["explain", "--output", "json", "-"], &config, &body).await;
+    assert_eq!(ran.code, 0);
+    let explained: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(explained["flags"]["source"], "api");
+    assert!(explained["flags"]["database_error"].is_string());
 }
 
 #[tokio::test]

@@ -116,8 +116,7 @@ async fn that_something_is_gone_is_published_whether_or_not_it_is_mapped() {
 async fn a_dead_letter_that_is_put_back_has_all_its_attempts_again() {
     let mut story = story().await;
     let worker = story.worker().await;
-    let address = format!("/addresses/{REGULAR}");
-    story.docplanner.fault(Fault::status(503).on(&address[..]));
+    story.docplanner.fault(Fault::status(503).on("/addresses"));
     story.deliver(&booked("1", REGULAR, REGULAR_VISIT)).await;
     let dead = story.next_dead_letter().await;
     assert_eq!(dead.header("x-reason").as_deref(), Some("enrichment-failed"));

@@ -65,9 +65,10 @@ async fn a_cancellation_waits_for_its_booking_without_costing_an_attempt_and_no_
 {
     let mut story = Story::begin().await;
     story.settings.broker = vec![r#"retry_delays = ["200ms", "1h"]"#.into()];
-    story.docplanner.fault(Fault::status(503).on(format!("/addresses/{}", clinic::ONSITE)));
+    story.docplanner.fault(Fault::status(503).on(format!("/doctors/{}", clinic::OTHER_DOCTOR)));
     let worker = story.worker().await;
-    story.deliver(&clinic::slot_booked("77", clinic::ONSITE)).await;
+    let booked = clinic::slot_booked("77", clinic::ELSEWHERE);
+    story.deliver(&clinic::with_doctor(booked, clinic::OTHER_DOCTOR)).await;
     let booking = story.take_from("docplanner.notifications.retry.1h").await;
 
     story.deliver(&clinic::booking_canceled("77", clinic::ONLINE)).await;

@@ -15,7 +15,13 @@ pub const ONLINE: &str = "113";
 /// Online consultations, paid through the marketplace.
 pub const ONLINE_PAYMENT: &str = "114";
 
-/// Facility 1 with doctor 123 and the four addresses above; and the address of the online-features guide's
+/// The doctor of all of them.
+pub const DOCTOR: &str = "123";
+/// At the clinic, not paid online, of [`OTHER_DOCTOR`]: nothing that is known of the others tells of it.
+pub const ELSEWHERE: &str = "121";
+pub const OTHER_DOCTOR: &str = "124";
+
+/// Facility 1 with doctor 123 and the first four addresses above; another doctor; and the address of the online-features guide's
 /// example, for online consultations that are paid.
 pub fn world() -> World {
     let mut world = World::empty();
@@ -25,6 +31,8 @@ pub fn world() -> World {
     world.insert_address(Address::new(ONSITE_PAYMENT, "123", "1").with_payments());
     world.insert_address(Address::new(ONLINE, "123", "1").online());
     world.insert_address(Address::new(ONLINE_PAYMENT, "123", "1").online().with_payments());
+    world.insert_doctor(Doctor::new(OTHER_DOCTOR, "1", "Sample", "Doctor 124"));
+    world.insert_address(Address::new(ELSEWHERE, OTHER_DOCTOR, "1"));
     world.insert_facility(Facility::new("226402", "Sample clinic"));
     world.insert_doctor(Doctor::new("161262", "226402", "Henryk", "Mikulski"));
     world.insert_address(Address::new("410150", "161262", "226402").online().with_payments());
@@ -56,6 +64,12 @@ pub fn notification(name: &str, address: &str, data: Value) -> Value {
         all[key] = value.clone();
     }
     json!({ "name": name, "data": all, "created_at": "2021-05-12T10:18:34+01:00" })
+}
+
+/// The same at another doctor.
+pub fn with_doctor(mut notification: Value, doctor: &str) -> Value {
+    notification["data"]["doctor"]["id"] = doctor.into();
+    notification
 }
 
 /// A booking as the API's reference shows it, with invented people.

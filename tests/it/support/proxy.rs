@@ -29,12 +29,16 @@ pub struct Proxy {
     rules: watch::Sender<Rules>,
     /// Ends all connections of now; replaced by a fresh one.
     cut: Mutex<CancellationToken>,
+    /// The connections of now, each with what its client has said first.
+    open: Mutex<Vec<(watch::Receiver<String>, CancellationToken)>>,
 }
 
 /// The worker's publishing connection, as it names itself.
 pub const PUBLISHING: &str = "docplanner-worker publish";
 /// The worker's consuming connection.
 pub const CONSUMING: &str = "docplanner-worker consume";
+/// The worker's connection for hearing of other pods.
+pub const LISTENING: &str = "docplanner-worker listen";
 /// Every connection.
 pub const ANY: &str = "";
 
@@ -46,6 +50,7 @@ impl Proxy {
             address: listener.local_addr().unwrap().to_string(),
             rules: watch::Sender::new(Rules::default()),
             cut: Mutex::default(),
+            open: Mutex::default(),
         });
         let (serving, server) = (Arc::clone(&proxy), server.to_owned());
         tokio::spawn(async move {
@@ -81,6 +86,14 @@ impl Proxy {
         std::mem::take(&mut *self.cut.lock().unwrap()).cancel();
     }
 
+    /// Breaks the named connections; new ones are held back before they say anything, until [`Proxy::flow`].
+    pub fn take_away_only(&self, connections: &str) {
+        self.stall_requests(connections);
+        let open = self.open.lock().unwrap();
+        let named = |hello: &watch::Receiver<String>| hello.borrow().contains(connections);
+        open.iter().filter(|(hello, _)| named(hello)).for_each(|(_, cut)| cut.cancel());
+    }
+
     /// Holds back what the named connections send to the server.
     pub fn stall_requests(&self, connections: &str) {
         self.rules.send_modify(|rules| rules.stalled_requests = Some(connections.to_owned()));
@@ -102,11 +115,12 @@ impl Proxy {
     fn connect(self: &Arc<Self>, client: TcpStream, server: TcpStream) {
         let _ = client.set_nodelay(true);
         let _ = server.set_nodelay(true);
-        let cut = self.cut.lock().unwrap().clone();
+        let cut = self.cut.lock().unwrap().child_token();
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         // What the client has said first, by which connections are told apart.
         let (hello, heard) = watch::channel(String::new());
+        self.open.lock().unwrap().push((heard.clone(), cut.clone()));
         let requests = pump(
             from_client,
             to_server,

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// The way into a batching task.
 #[derive(Debug)]
-pub(super) struct Batcher<Q, A> {
+pub(crate) struct Batcher<Q, A> {
     /// Without a bound of its own: each delivery waits here once, and the prefetch bounds those.
     queue: mpsc::UnboundedSender<Waiting<Q, A>>,
 }
@@ -43,7 +43,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     /// A batcher, and the task that has to be spawned for it. `ask` answers a batch of at most
     /// `bound` questions, in their order; it must not fail, but may take as long as it needs.
     /// The task ends when the last batcher is dropped.
-    pub(super) fn new<F, Fut>(bound: usize, ask: F) -> (Self, impl Future<Output = ()> + Send)
+    pub(crate) fn new<F, Fut>(bound: usize, ask: F) -> (Self, impl Future<Output = ()> + Send)
     where
         F: Fn(Vec<Q>) -> Fut + Send + 'static,
         Fut: Future<Output = Vec<A>> + Send,
@@ -53,7 +53,7 @@ impl<Q: Send + 'static, A: Send + 'static> Batcher<Q, A> {
     }
 
     /// Asks. Questions are answered in the order of these calls.
-    pub(super) fn ask(&self, question: Q) -> Pending<A> {
+    pub(crate) fn ask(&self, question: Q) -> Pending<A> {
         let (answer, answered) = oneshot::channel();
         // If the task is gone, the question and with it the answer's sender are dropped here.
         let _ = self.queue.send(Waiting { question, answer });

@@ -64,6 +64,11 @@ async fn a_known_kind_without_what_it_needs_is_invalid_and_the_field_is_named() 
             booked("/id", json!(["Zofia"])),
             "data.visit_booking.id: expected a string or a number".into(),
         ),
+        (
+            // PostgreSQL keeps no NUL in a text.
+            booked("/id", json!("6263715\u{0}")),
+            "data.visit_booking.id: contains a control character".into(),
+        ),
         (booked("", zofia()), "data.visit_booking: expected an object".into()),
         (booked("", Value::Null), "data.visit_booking: is missing".into()),
         (

@@ -25,6 +25,9 @@ pub(super) struct WorldArguments {
     /// Doctors at each clinic, most with a regular and an online address
     #[arg(long, value_name = "N", default_value_t = WorldOptions::default().doctors_per_facility)]
     doctors: u32,
+    /// The guide's example instead: one doctor with a regular and an online address
+    #[arg(long, conflicts_with_all = ["country", "facilities", "doctors"])]
+    guide: bool,
     /// When the notifications begin: a date and time with an offset, or `now`
     #[arg(long, value_name = "TIME", value_parser = time, default_value_t = GeneratorOptions::default().start)]
     pub(super) start: DateTime<Utc>,
@@ -32,6 +35,9 @@ pub(super) struct WorldArguments {
 
 impl WorldArguments {
     pub(super) fn world(&self) -> World {
+        if self.guide {
+            return World::guide();
+        }
         World::generate(&WorldOptions {
             seed: self.seed,
             facilities: self.facilities,

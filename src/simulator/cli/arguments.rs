@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use clap::Args;
 
 use crate::simulator::api::{Client, Dialect, RateLimit};
@@ -54,7 +54,8 @@ fn country(text: &str) -> Result<Country, String> {
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
     if text == "now" {
-        return Ok(Utc::now());
+        // As Docplanner writes times.
+        return Ok(Utc::now().trunc_subsecs(0));
     }
     text.parse().map_err(|error| format!("{error}, expected 2026-01-12T08:00:00+01:00"))
 }

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
 use super::arguments::WorldArguments;
 use super::mirror::Mirror;
 use super::publisher::{Publisher, Target};
 use crate::simulator::notifications::{Defect, Generated, Generator, GeneratorOptions, Kind};
-use event::Event;
 use partner::{Outcome, Partner};
 use story::Story;
 
@@ -64,31 +63,31 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut script = Script::new(arguments);
 
     let clinic = Mirror::new(&arguments.clinic_api_url);
-    Story::new(&mut show.relay, &mut show.partner, clinic).tell().await?;
+    let story = Story::new(&mut show.relay, &mut show.partner, clinic);
+    let example = story.tell().await?;
 
     heading("One of each kind of notification");
     let first = script.one_of_each();
-    let mut example = None;
     for notification in &first {
         let outcome = show.tell(notification, notification.kind.as_str()).await?;
-        if let (Outcome::Published(events), Kind::SlotBooked, None) =
-            (outcome, notification.kind, &example)
-        {
-            example = events.first().map(Event::indented);
-        }
+        let is_told = matches!(outcome, Outcome::Published(_));
+        ensure!(is_told != is_question(notification.kind), "facts have events, questions none");
     }
     heading("The same again: by push and by pull, in another dialect, days later");
     for (repeat, in_words) in script.repeats(&first) {
-        show.tell(&repeat, &in_words).await?;
+        let outcome = show.tell(&repeat, &in_words).await?;
+        ensure!(matches!(outcome, Outcome::Duplicate), "it was told before");
     }
     heading("Bad input");
     for spoiled in script.spoiled() {
         let what = spoiled.defect.map(describe).unwrap_or_default();
-        show.tell(&spoiled, what).await?;
+        let outcome = show.tell(&spoiled, what).await?;
+        let is_set_aside = matches!(outcome, Outcome::DeadLettered { .. });
+        ensure!(is_set_aside, "bad input is for a person to see");
     }
-    heading("One event in full, as the partner's consumer gets it (an invented patient)");
-    println!("{}", example.unwrap_or_default());
     show.summary();
+    heading("One event in full, as the partner's consumer gets it (an invented patient)");
+    println!("{}", example.indented());
     show.relay.close().await
 }
 
@@ -199,8 +198,8 @@ impl Show {
     }
 
     fn summary(&self) {
-        heading("Summary");
-        println!("  {:>4}  notifications delivered", self.outcomes.values().sum::<u32>());
+        let count: u32 = self.outcomes.values().sum();
+        heading(&format!("What became of these {count} notifications"));
         for (outcome, count) in &self.outcomes {
             println!("  {count:>4}  {outcome}");
         }

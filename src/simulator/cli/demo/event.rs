@@ -41,13 +41,20 @@ impl Event {
     pub(super) fn indented(&self) -> String {
         let mut lines = String::new();
         let (mut depth, mut in_string, mut escaped) = (0, false, false);
+        let mut before = ' ';
         for c in self.text.chars() {
             let is_structure = !in_string && !escaped;
+            let is_empty = matches!((before, c), ('{', '}') | ('[', ']'));
+            before = c;
             match c {
                 '}' | ']' if is_structure => {
                     depth -= 1;
-                    lines.push('\n');
-                    lines.push_str(&"  ".repeat(depth));
+                    if is_empty {
+                        lines.truncate(lines.trim_end().len());
+                    } else {
+                        lines.push('\n');
+                        lines.push_str(&"  ".repeat(depth));
+                    }
                     lines.push(c);
                 }
                 _ => lines.push(c),

@@ -53,12 +53,12 @@ pub(super) enum Outcome {
 /// How many deliveries the worker has settled for good.
 #[derive(Clone, Copy)]
 pub(super) struct Settled {
-    published: f64,
-    dead_lettered: f64,
-    duplicates: f64,
-    ignored: f64,
+    published: u64,
+    dead_lettered: u64,
+    duplicates: u64,
+    ignored: u64,
     /// Confirmed by the broker: a notification can have several.
-    events: f64,
+    events: u64,
 }
 
 impl Partner {
@@ -101,7 +101,7 @@ impl Partner {
         let count = |metric: &str, label: &str| {
             text.lines()
                 .filter(|line| line.starts_with(metric) && line.contains(label))
-                .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+                .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
                 .sum()
         };
         let deliveries =
@@ -113,6 +113,28 @@ impl Partner {
             ignored: deliveries("ignored"),
             events: count("docplanner_worker_events_published_total", "\"confirmed\""),
         })
+    }
+
+    /// Waits until the worker has counted so many more deliveries and events: an event arrives before its
+    /// notification is settled.
+    pub(super) async fn until_counted(
+        &self,
+        before: Settled,
+        deliveries: u64,
+        events: u64,
+    ) -> anyhow::Result<()> {
+        let counted = async {
+            loop {
+                let now = self.settled().await?;
+                if now.deliveries() >= before.deliveries() + deliveries
+                    && now.events >= before.events + events
+                {
+                    return anyhow::Ok(());
+                }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        };
+        timeout(PATIENCE, counted).await.context("the worker did not settle everything")?
     }
 
     /// The next event with this `partitionkey`.
@@ -146,7 +168,7 @@ impl Partner {
         let now = timeout(PATIENCE, self.until_changed(before)).await??;
         if now.published > before.published {
             let mut events = Vec::new();
-            for _ in 0..before.events_until(now) {
+            for _ in before.events..now.events {
                 let event = timeout(PATIENCE, self.events.recv()).await?;
                 events.push(event.context("the connection is gone")?);
             }
@@ -180,12 +202,8 @@ impl Partner {
 }
 
 impl Settled {
-    fn deliveries(self) -> f64 {
+    fn deliveries(self) -> u64 {
         self.published + self.dead_lettered + self.duplicates + self.ignored
-    }
-
-    fn events_until(self, now: Self) -> usize {
-        (1..).take_while(|count: &u32| self.events + f64::from(*count) <= now.events).count()
     }
 }
 

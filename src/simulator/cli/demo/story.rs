@@ -29,6 +29,8 @@ pub(super) struct Story<'a> {
     pub(super) partner: &'a mut Partner,
     pub(super) api: Mirror,
     teller: Teller,
+    delivered: u64,
+    heard: u64,
 }
 
 /// What is worth seeing in an event of a scene.
@@ -39,20 +41,23 @@ struct Expected<'a>(&'static str, &'static str, u32, &'a str);
 
 impl<'a> Story<'a> {
     pub(super) fn new(relay: &'a mut Publisher, partner: &'a mut Partner, api: Mirror) -> Self {
-        Self { relay, partner, api, teller: Teller::new(World::guide()) }
+        Self { relay, partner, api, teller: Teller::new(World::guide()), delivered: 0, heard: 0 }
     }
 
-    pub(super) async fn tell(mut self) -> anyhow::Result<()> {
+    /// Gives one of the events, worth reading in full.
+    pub(super) async fn tell(mut self) -> anyhow::Result<Event> {
+        let before = self.partner.settled().await?;
         heading("The same visit booked at both addresses: two calendars, two identifiers");
         self.two_calendars().await?;
         heading("Visits to be paid (the window is 3 s here, not 90 min), and a video call");
-        self.decided_by_notification().await?;
+        let example = self.decided_by_notification().await?;
         self.decided_by_time().await?;
         heading("Booked, moved, canceled: one partitionkey, counted");
         self.one_after_another().await?;
+        self.partner.until_counted(before, self.delivered, self.heard).await?;
         match self.partner.left_over() {
             Some(event) => Err(anyhow::anyhow!("nobody expected {}", event.in_words())),
-            None => Ok(()),
+            None => Ok(example),
         }
     }
 
@@ -70,9 +75,11 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    async fn decided_by_notification(&mut self) -> anyhow::Result<()> {
+    async fn decided_by_notification(&mut self) -> anyhow::Result<Event> {
         columns("payment");
-        let paid = self.booked_to_pay("6263717", "booked").await?;
+        let call = "https://call.example.com/6263717";
+        let paid = to_pay("6263717").with_video_call(call);
+        let example = self.booked_to_pay(&paid).await?;
         let told = self.teller.paid(&paid, now());
         let expected = [
             Expected(ONLINE_QUEUE, "payment.status_changed", 2, "paid"),
@@ -80,20 +87,23 @@ impl<'a> Story<'a> {
         ];
         self.hear("the patient pays", told, &paid.id, payment, &expected).await?;
 
-        let unpaid = self.booked_to_pay("6263718", "booked").await?;
+        let unpaid = to_pay("6263718");
+        self.booked_to_pay(&unpaid).await?;
         let told = self.teller.canceled(&unpaid, now());
         let expected = [
             Expected(ONLINE_QUEUE, "booking.canceled", 2, "pending"),
             Expected(ONLINE_QUEUE, "payment.not_paid", 3, "not_paid (booking_canceled)"),
         ];
-        self.hear("canceled while it is pending", told, &unpaid.id, payment, &expected).await
+        self.hear("canceled while it is pending", told, &unpaid.id, payment, &expected).await?;
+        Ok(example)
     }
 
     /// Nobody tells any more of these: the worker looks by itself.
     async fn decided_by_time(&mut self) -> anyhow::Result<()> {
-        let silent = self.booked_to_pay("6263719", "booked").await?;
+        let [silent, failed] = ["6263719", "6263720"].map(to_pay);
+        self.booked_to_pay(&silent).await?;
         self.api.put(&Booking { visit_payment: None, ..silent.clone() }).await?;
-        let failed = self.booked_to_pay("6263720", "booked").await?;
+        self.booked_to_pay(&failed).await?;
         self.api.put(&failed.clone().with_payment("failed")).await?;
         let call = "https://call.example.com/6263721";
         let start_at = now() + CALL_BEGINS_IN;
@@ -103,12 +113,13 @@ impl<'a> Story<'a> {
         self.hear("a video call in 14 s", told, &remote.id, video_call, &[created]).await?;
 
         let paid = Expected(ONLINE_QUEUE, "payment.paid", 2, "paid (window_elapsed)");
-        self.wait("time passes, the API is silent", &silent.id, payment, paid).await?;
+        self.next("time passes, the API is silent", &silent.id, payment, &paid).await?;
         let not_paid = Expected(ONLINE_QUEUE, "payment.not_paid", 2, "not_paid (api_status)");
-        self.wait("time passes, the API says failed", &failed.id, payment, not_paid).await?;
+        self.next("time passes, the API says failed", &failed.id, payment, &not_paid).await?;
         let seen = format!("10 s before {call}");
         let reminder = Expected(ONLINE_QUEUE, "video_call.reminder_due", 2, &seen);
-        self.wait("time passes", &remote.id, video_call, reminder).await
+        self.next("time passes", &remote.id, video_call, &reminder).await?;
+        Ok(())
     }
 
     async fn one_after_another(&mut self) -> anyhow::Result<()> {
@@ -127,18 +138,17 @@ impl<'a> Story<'a> {
         self.hear("moved to the next day", told, chain, booking_ids, &[moved]).await?;
         let told = self.teller.canceled(&second, now());
         let canceled = Expected(ONSITE_QUEUE, "booking.canceled", 3, "6263723");
-        self.hear("canceled", told, chain, booking_ids, &[canceled]).await
+        self.hear("canceled", told, chain, booking_ids, &[canceled]).await?;
+        Ok(())
     }
 
-    async fn booked_to_pay(&mut self, id: &str, name: &str) -> anyhow::Result<Booking> {
-        let booking = booking(id, ONLINE).with_payment("new");
-        let told = self.teller.booked(&booking);
+    async fn booked_to_pay(&mut self, booking: &Booking) -> anyhow::Result<Event> {
+        let told = self.teller.booked(booking);
         let created = Expected(ONLINE_QUEUE, "booking.created", 1, "pending");
-        self.hear(name, told, id, payment, &[created]).await?;
-        Ok(booking)
+        self.hear("booked", told, &booking.id, payment, &[created]).await
     }
 
-    /// Delivers a notification, and waits for its events.
+    /// Delivers a notification, waits for its events, and gives the last.
     async fn hear(
         &mut self,
         name: &str,
@@ -146,28 +156,31 @@ impl<'a> Story<'a> {
         chain: &str,
         view: View,
         expected: &[Expected<'_>],
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Event> {
         let notification = notification.context("the guide's clinic has no such address")?;
         self.api.reflect(&notification).await?;
         self.relay.publish(&notification).await?;
-        for (index, expected) in expected.iter().enumerate() {
-            let name = if index == 0 { name } else { "" };
-            let event = self.partner.event_of(chain).await?;
-            show(name, &event, view, expected)?;
+        self.delivered += 1;
+        let mut last = None;
+        for expected in expected {
+            let name = if last.is_none() { name } else { "" };
+            last = Some(self.next(name, chain, view, expected).await?);
         }
-        Ok(())
+        last.context("nothing was expected")
     }
 
-    /// Waits for an event that time brings.
-    async fn wait(
+    /// Waits for an event that a notification or time brings.
+    async fn next(
         &mut self,
         name: &str,
         chain: &str,
         view: View,
-        expected: Expected<'_>,
-    ) -> anyhow::Result<()> {
+        expected: &Expected<'_>,
+    ) -> anyhow::Result<Event> {
         let event = self.partner.event_of(chain).await?;
-        show(name, &event, view, &expected)
+        self.heard += 1;
+        show(name, &event, view, expected)?;
+        Ok(event)
     }
 }
 
@@ -179,6 +192,10 @@ fn booking(id: &str, address: &str) -> Booking {
         booked_at: now,
         ..Booking::new(id, address, now + TimeDelta::days(2))
     }
+}
+
+fn to_pay(id: &str) -> Booking {
+    booking(id, ONLINE).with_payment("new")
 }
 
 fn now() -> DateTime<FixedOffset> {

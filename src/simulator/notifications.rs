@@ -13,6 +13,7 @@
 use chrono::{DateTime, TimeZone, Utc};
 use serde::Serialize;
 
+pub use by_hand::Teller;
 pub use defect::Defect;
 pub use generator::Generator;
 pub use kind::{Kind, Mix};
@@ -21,6 +22,7 @@ use super::world::{Address, Booking, Id, Service, World};
 
 mod bodies;
 mod bookings;
+mod by_hand;
 mod defect;
 mod generator;
 mod kind;

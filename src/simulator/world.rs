@@ -87,6 +87,34 @@ impl World {
         world.insert_service(Service::new("243668", "410151", "e-recepta").priced(30));
         world
     }
+
+    /// The clinic of the guide's page on online calendars: one doctor (`11`) with a regular address
+    /// (`123`) and an online one (`234`), where patients pay when they book. Both have a service
+    /// `112233`, each its own.
+    #[must_use]
+    pub fn guide() -> Self {
+        let mut world = Self::empty();
+        let named = |address: Address, name: &str| Address {
+            name: Some(name.to_owned()),
+            street: Some("Obrzezna".to_owned()),
+            post_code: Some("02-691".to_owned()),
+            ..address
+        };
+        world.insert_facility(Facility::new("139878", "Medical Clinic \"Test\""));
+        world.insert_doctor(Doctor::new("11", "139878", "Henryk", "Mikulski"));
+        let regular = Address::new("123", "11", "139878");
+        world.insert_address(named(regular, "Medical Clinic \"Test\""));
+        let online = Address::new("234", "11", "139878").online().with_payments();
+        world.insert_address(named(online, "Medical Clinic \"Test\" online"));
+        for (id, name) in
+            [("112233", "Regular Visit"), ("223344", "Recurring Visit"), ("445566", "USG")]
+        {
+            world.insert_service(Service::new(id, "123", name).priced(150));
+        }
+        let consultation = Service::new("112233", "234", "Regular Visit").of_dictionary("1");
+        world.insert_service(consultation.priced(120));
+        world
+    }
 }
 
 /// Changes. An insert replaces what had the same id.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use clap::Args;
 
 use crate::simulator::api::{Client, Dialect, RateLimit};
@@ -25,6 +25,9 @@ pub(super) struct WorldArguments {
     /// Doctors at each clinic, most with a regular and an online address
     #[arg(long, value_name = "N", default_value_t = WorldOptions::default().doctors_per_facility)]
     doctors: u32,
+    /// The guide's example instead: one doctor with a regular and an online address
+    #[arg(long, conflicts_with_all = ["country", "facilities", "doctors"])]
+    guide: bool,
     /// When the notifications begin: a date and time with an offset, or `now`
     #[arg(long, value_name = "TIME", value_parser = time, default_value_t = GeneratorOptions::default().start)]
     pub(super) start: DateTime<Utc>,
@@ -32,6 +35,9 @@ pub(super) struct WorldArguments {
 
 impl WorldArguments {
     pub(super) fn world(&self) -> World {
+        if self.guide {
+            return World::guide();
+        }
         World::generate(&WorldOptions {
             seed: self.seed,
             facilities: self.facilities,
@@ -48,7 +54,8 @@ fn country(text: &str) -> Result<Country, String> {
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
     if text == "now" {
-        return Ok(Utc::now());
+        // As Docplanner writes times.
+        return Ok(Utc::now().trunc_subsecs(0));
     }
     text.parse().map_err(|error| format!("{error}, expected 2026-01-12T08:00:00+01:00"))
 }

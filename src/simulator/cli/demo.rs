@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
 use super::arguments::WorldArguments;
@@ -10,13 +10,18 @@ use super::mirror::Mirror;
 use super::publisher::{Publisher, Target};
 use crate::simulator::notifications::{Defect, Generated, Generator, GeneratorOptions, Kind};
 use partner::{Outcome, Partner};
+use story::Story;
 
+mod event;
 mod partner;
+mod story;
 
 /// Show a running worker at work: what goes in, and which event comes out on which queue
 ///
-/// Tells one of each kind, repeats some, adds bad input, and consumes the partner's queues. The
-/// worker needs an empty inbox, or everything is a duplicate.
+/// Tells the story of the guide's clinic: two calendars, payments, a video call, order. Then one of
+/// each kind, some repeats, and bad input. Consumes the partner's queues, and fails when an event of
+/// the story is not as told. The worker needs an empty inbox, or everything is a duplicate, and the
+/// settings and the mapping that `tests/demo` makes.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The broker
@@ -31,6 +36,9 @@ pub(super) struct Arguments {
     /// Docplanner's stand-in, which the worker asks
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8099")]
     api_url: String,
+    /// Docplanner's stand-in for the guide's clinic
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8098")]
+    clinic_api_url: String,
     #[command(flatten)]
     world: WorldArguments,
 }
@@ -54,29 +62,32 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let mut script = Script::new(arguments);
 
+    let clinic = Mirror::new(&arguments.clinic_api_url);
+    let story = Story::new(&mut show.relay, &mut show.partner, clinic);
+    let example = story.tell().await?;
+
     heading("One of each kind of notification");
     let first = script.one_of_each();
-    let mut example = None;
     for notification in &first {
         let outcome = show.tell(notification, notification.kind.as_str()).await?;
-        if let (Outcome::Published(event), Kind::SlotBooked, None) =
-            (outcome, notification.kind, &example)
-        {
-            example = Some(event.indented());
-        }
+        let is_told = matches!(outcome, Outcome::Published(_));
+        ensure!(is_told != is_question(notification.kind), "facts have events, questions none");
     }
     heading("The same again: by push and by pull, in another dialect, days later");
     for (repeat, in_words) in script.repeats(&first) {
-        show.tell(&repeat, &in_words).await?;
+        let outcome = show.tell(&repeat, &in_words).await?;
+        ensure!(matches!(outcome, Outcome::Duplicate), "it was told before");
     }
     heading("Bad input");
     for spoiled in script.spoiled() {
         let what = spoiled.defect.map(describe).unwrap_or_default();
-        show.tell(&spoiled, what).await?;
+        let outcome = show.tell(&spoiled, what).await?;
+        let is_set_aside = matches!(outcome, Outcome::DeadLettered { .. });
+        ensure!(is_set_aside, "bad input is for a person to see");
     }
-    heading("One event in full, as the partner's consumer gets it (an invented patient)");
-    println!("{}", example.unwrap_or_default());
     show.summary();
+    heading("One event in full, as the partner's consumer gets it (an invented patient)");
+    println!("{}", example.indented());
     show.relay.close().await
 }
 
@@ -176,27 +187,35 @@ impl Show {
             .outcome(settled_before)
             .await
             .with_context(|| format!("the worker did not settle {name}"))?;
-        let (place, what) = match &outcome {
-            Outcome::Published(event) => (event.queue.to_owned(), event.in_words()),
-            Outcome::DeadLettered { reason, error } => {
-                (format!("dead letter: {reason}"), error.clone())
+        for (index, (place, what)) in lines(&outcome).into_iter().enumerate() {
+            let name = if index == 0 { name } else { "  and so" };
+            println!("  {name:<46} → {place:<26} {what}");
+            if index == 0 {
+                *self.outcomes.entry(place).or_default() += 1;
             }
-            Outcome::Duplicate => ("duplicate".to_owned(), "recognized, nothing published".into()),
-            Outcome::Ignored => {
-                ("ignored".to_owned(), "a question to the relay, not a fact".into())
-            }
-        };
-        println!("  {name:<46} → {place:<26} {what}");
-        *self.outcomes.entry(place).or_default() += 1;
+        }
         Ok(outcome)
     }
 
     fn summary(&self) {
-        heading("Summary");
-        println!("  {:>4}  notifications delivered", self.outcomes.values().sum::<u32>());
+        let count: u32 = self.outcomes.values().sum();
+        heading(&format!("What became of these {count} notifications"));
         for (outcome, count) in &self.outcomes {
             println!("  {count:>4}  {outcome}");
         }
+    }
+}
+
+/// What became of a notification, and in words; one line for each event.
+fn lines(outcome: &Outcome) -> Vec<(String, String)> {
+    let one = |place: &str, what: &str| vec![(place.to_owned(), what.to_owned())];
+    match outcome {
+        Outcome::Published(events) => {
+            events.iter().map(|event| (event.queue.to_owned(), event.in_words())).collect()
+        }
+        Outcome::DeadLettered { reason, error } => one(&format!("dead letter: {reason}"), error),
+        Outcome::Duplicate => one("duplicate", "recognized, nothing published"),
+        Outcome::Ignored => one("ignored", "a question to the relay, not a fact"),
     }
 }
 

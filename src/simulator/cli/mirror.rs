@@ -29,7 +29,8 @@ impl Mirror {
         Ok(())
     }
 
-    async fn put(&self, booking: &Booking) -> anyhow::Result<()> {
+    /// A booking is now this.
+    pub(super) async fn put(&self, booking: &Booking) -> anyhow::Result<()> {
         let request = self
             .http
             .put(format!("{}/{}", self.bookings_url, booking.id))

@@ -89,6 +89,18 @@ pub(super) struct Life {
 }
 
 impl Place {
+    /// An address of a world.
+    pub(super) fn of(world: &World, address_id: &str) -> Option<Self> {
+        let address = world.address(address_id)?;
+        Some(Self {
+            facility: world.facility(&address.facility_id)?.clone(),
+            doctor: world.doctor(&address.doctor_id)?.clone(),
+            services: world.services_of(&address.id).cloned().collect(),
+            address: address.clone(),
+            is_assigned: true,
+        })
+    }
+
     /// The service of one of its bookings.
     pub(super) fn service(&self, booking: &Booking) -> Option<&Service> {
         let id = booking.service_id.as_ref()?;
@@ -256,16 +268,8 @@ impl Life {
 }
 
 fn places(world: &World, share: f64, random: &mut Random) -> Vec<Place> {
-    let place = |address: &Address| {
-        Some(Place {
-            facility: world.facility(&address.facility_id)?.clone(),
-            doctor: world.doctor(&address.doctor_id)?.clone(),
-            services: world.services_of(&address.id).cloned().collect(),
-            address: address.clone(),
-            is_assigned: true,
-        })
-    };
-    let mut places: Vec<Place> = world.addresses().filter_map(place).collect();
+    let mut places: Vec<Place> =
+        world.addresses().filter_map(|address| Place::of(world, &address.id)).collect();
     let float = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
     let wanted = float(places.len()) * share;
     let kept = (0..places.len()).take_while(|count| float(*count) < wanted).count().max(1);

@@ -1,5 +1,6 @@
 //! The partner's side: consumes events and dead letters, and asks the worker what it has settled.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -7,9 +8,10 @@ use futures_util::StreamExt as _;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, message::Delivery};
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+
+use super::event::Event;
 
 const QUEUES: [&str; 6] = [
     "partner.onsite",
@@ -28,33 +30,35 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 
 pub(super) struct Partner {
     events: mpsc::UnboundedReceiver<Event>,
+    /// Events that came while another was waited for.
+    early: VecDeque<Event>,
     dead_letters: mpsc::UnboundedReceiver<(String, String)>,
     metrics_url: String,
     http: reqwest::Client,
     _connection: Connection,
 }
 
-/// An event with the queue it came from.
-pub(super) struct Event {
-    pub(super) queue: &'static str,
-    text: String,
-}
-
 /// What became of a notification.
 pub(super) enum Outcome {
-    Published(Event),
-    DeadLettered { reason: String, error: String },
+    /// The notification's own event first, then what follows from it.
+    Published(Vec<Event>),
+    DeadLettered {
+        reason: String,
+        error: String,
+    },
     Duplicate,
     Ignored,
 }
 
 /// How many deliveries the worker has settled for good.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub(super) struct Settled {
-    published: f64,
-    dead_lettered: f64,
-    duplicates: f64,
-    ignored: f64,
+    published: u64,
+    dead_lettered: u64,
+    duplicates: u64,
+    ignored: u64,
+    /// Confirmed by the broker: a notification can have several.
+    events: u64,
 }
 
 impl Partner {
@@ -72,7 +76,7 @@ impl Partner {
             let sender = sender.clone();
             consume(&channel, queue, move |delivery| {
                 let text = String::from_utf8_lossy(&delivery.data).into_owned();
-                let _ = sender.send(Event { queue, text });
+                let _ = sender.send(Event::new(queue, text));
             })
             .await?;
         }
@@ -83,6 +87,7 @@ impl Partner {
         .await?;
         Ok(Self {
             events,
+            early: VecDeque::new(),
             dead_letters,
             metrics_url: format!("{}/metrics", worker_url.trim_end_matches('/')),
             http: reqwest::Client::new(),
@@ -93,27 +98,83 @@ impl Partner {
     pub(super) async fn settled(&self) -> anyhow::Result<Settled> {
         let answer = self.http.get(&self.metrics_url).send().await;
         let text = answer.context("cannot ask the worker for its metrics")?.text().await?;
-        let count = |disposition: &str| {
+        let count = |metric: &str, label: &str| {
             text.lines()
-                .filter(|line| line.starts_with("docplanner_worker_deliveries_total"))
-                .filter(|line| line.contains(&format!("disposition=\"{disposition}\"")))
-                .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+                .filter(|line| line.starts_with(metric) && line.contains(label))
+                .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
                 .sum()
         };
+        let deliveries =
+            |label: &str| count("docplanner_worker_deliveries_total", &format!("\"{label}\""));
         Ok(Settled {
-            published: count("published"),
-            dead_lettered: count("dead_letter"),
-            duplicates: count("duplicate"),
-            ignored: count("ignored"),
+            published: deliveries("published"),
+            dead_lettered: deliveries("dead_letter"),
+            duplicates: deliveries("duplicate"),
+            ignored: deliveries("ignored"),
+            events: count("docplanner_worker_events_published_total", "\"confirmed\""),
         })
+    }
+
+    /// Waits until the worker has counted so many more deliveries and events: an event arrives before its
+    /// notification is settled.
+    pub(super) async fn until_counted(
+        &self,
+        before: Settled,
+        deliveries: u64,
+        events: u64,
+    ) -> anyhow::Result<()> {
+        let counted = async {
+            loop {
+                let now = self.settled().await?;
+                if now.deliveries() >= before.deliveries() + deliveries
+                    && now.events >= before.events + events
+                {
+                    return anyhow::Ok(());
+                }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        };
+        timeout(PATIENCE, counted).await.context("the worker did not settle everything")?
+    }
+
+    /// The next event with this `partitionkey`.
+    pub(super) async fn event_of(&mut self, chain: &str) -> anyhow::Result<Event> {
+        if let Some(at) = self.early.iter().position(|event| event.partition_key() == chain) {
+            return self.early.remove(at).context("it was there");
+        }
+        loop {
+            let event = tokio::select! {
+                event = timeout(PATIENCE, self.events.recv()) => event,
+                Some((reason, error)) = self.dead_letters.recv() => {
+                    bail!("a dead letter came: {reason}: {error}")
+                }
+            };
+            let event = event.with_context(|| format!("no event of {chain} came"))?;
+            let event = event.context("the connection is gone")?;
+            if event.partition_key() == chain {
+                return Ok(event);
+            }
+            self.early.push_back(event);
+        }
+    }
+
+    /// An event that nobody has asked for.
+    pub(super) fn left_over(&mut self) -> Option<Event> {
+        self.early.pop_front().or_else(|| self.events.try_recv().ok())
     }
 
     /// Waits until the worker has settled one more delivery, and tells how.
     pub(super) async fn outcome(&mut self, before: Settled) -> anyhow::Result<Outcome> {
         let now = timeout(PATIENCE, self.until_changed(before)).await??;
         if now.published > before.published {
-            let event = timeout(PATIENCE, self.events.recv()).await?;
-            return Ok(Outcome::Published(event.context("the connection is gone")?));
+            let mut events = Vec::new();
+            for _ in before.events..now.events {
+                let event = timeout(PATIENCE, self.events.recv()).await?;
+                events.push(event.context("the connection is gone")?);
+            }
+            // Each queue is consumed by itself.
+            events.sort_by_key(Event::sequence);
+            return Ok(Outcome::Published(events));
         }
         if now.dead_lettered > before.dead_lettered {
             let dead = timeout(PATIENCE, self.dead_letters.recv()).await?;
@@ -132,7 +193,7 @@ impl Partner {
     async fn until_changed(&self, before: Settled) -> anyhow::Result<Settled> {
         loop {
             let now = self.settled().await?;
-            if now != before {
+            if now.deliveries() > before.deliveries() {
                 return Ok(now);
             }
             tokio::time::sleep(ASK_EVERY).await;
@@ -140,46 +201,9 @@ impl Partner {
     }
 }
 
-impl Event {
-    /// Type and subject.
-    pub(super) fn in_words(&self) -> String {
-        let body: Value = serde_json::from_str(&self.text).unwrap_or(Value::Null);
-        let text = |key: &str| body[key].as_str().unwrap_or("-").to_owned();
-        format!("{:<40} {}", text("type"), text("subject"))
-    }
-
-    /// The body with line breaks, its keys in the order in which they came.
-    pub(super) fn indented(&self) -> String {
-        let mut lines = String::new();
-        let (mut depth, mut in_string, mut escaped) = (0, false, false);
-        for c in self.text.chars() {
-            let is_structure = !in_string && !escaped;
-            match c {
-                '}' | ']' if is_structure => {
-                    depth -= 1;
-                    lines.push('\n');
-                    lines.push_str(&"  ".repeat(depth));
-                    lines.push(c);
-                }
-                _ => lines.push(c),
-            }
-            match c {
-                '{' | '[' if is_structure => {
-                    depth += 1;
-                    lines.push('\n');
-                    lines.push_str(&"  ".repeat(depth));
-                }
-                ',' if is_structure => {
-                    lines.push('\n');
-                    lines.push_str(&"  ".repeat(depth));
-                }
-                ':' if is_structure => lines.push(' '),
-                '"' if !escaped => in_string = !in_string,
-                _ => {}
-            }
-            escaped = in_string && c == '\\' && !escaped;
-        }
-        lines
+impl Settled {
+    fn deliveries(self) -> u64 {
+        self.published + self.dead_lettered + self.duplicates + self.ignored
     }
 }
 

@@ -29,12 +29,46 @@ CREATE TABLE timers (
 CREATE INDEX timers_fire_at ON timers (tenant, fire_at);
 CREATE INDEX timers_chain ON timers (chain);
 
+-- Holds timers that are due. Rows that another process is taking are passed over. Each tenant's are taken for
+-- themselves, so that a tenant whose timers pile up keeps no other's from being seen.
+CREATE FUNCTION take_due(
+    tenants     text[],
+    at_most     bigint[],
+    held_by     uuid,
+    lease_for   interval,
+    at          timestamptz
+) RETURNS SETOF timers
+-- The plans are made once, and a table that was small then may be large now.
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    due uuid[];
+BEGIN
+    due := ARRAY(
+        SELECT oldest.id
+        FROM unnest(tenants, at_most) AS free (tenant, up_to)
+        CROSS JOIN LATERAL (
+            SELECT t.id FROM timers t
+            WHERE t.tenant = free.tenant AND t.fire_at <= at AND t.leased_until < at
+            ORDER BY t.fire_at
+            LIMIT free.up_to
+            FOR UPDATE SKIP LOCKED
+        ) AS oldest
+    );
+    RETURN QUERY
+    UPDATE timers SET holder = held_by, leased_until = at + lease_for
+    WHERE timers.id = ANY (due)
+    RETURNING timers.*;
+END $$;
+
 -- What completing a claim brings beside the completion, in the same transaction: nothing if the lease has run out, or
 -- if it was completed before (and the answer was lost).
-CREATE FUNCTION apply_effects(effects jsonb, at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION apply_effects(effects jsonb, at timestamptz) RETURNS void
+-- The plans are made once, and a table that was small then may be large now.
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     effect record;
     root   uuid;
+    chain_subjects uuid[];
 BEGIN
     FOR effect IN
         SELECT * FROM jsonb_to_recordset(effects)
@@ -50,17 +84,15 @@ BEGIN
                 payment_due_at = (effect.payment ->> 'due_at')::timestamptz
             WHERE subject = root;
         END IF;
-        DELETE FROM timers
-        WHERE id = effect.fired
-           OR kind = ANY (effect.cancel)
-              AND chain IN (SELECT subject FROM chains WHERE subject = root OR continues = root);
+        chain_subjects := ARRAY(SELECT root UNION ALL SELECT subject FROM chains WHERE continues = root);
+        DELETE FROM timers WHERE id = effect.fired;
+        DELETE FROM timers WHERE chain = ANY (chain_subjects) AND kind = ANY (effect.cancel);
         UPDATE timers
         SET facility_id = new.facility_id, doctor_id = new.doctor_id,
             address_id = new.address_id, booking_id = new.booking_id
         FROM jsonb_to_record(effect.rebook)
             AS new (facility_id text, doctor_id text, address_id text, booking_id text)
-        WHERE kind = 'payment' AND effect.rebook IS NOT NULL
-          AND chain IN (SELECT subject FROM chains WHERE subject = root OR continues = root);
+        WHERE chain = ANY (chain_subjects) AND kind = 'payment' AND effect.rebook IS NOT NULL;
         INSERT INTO timers (id, chain, kind, tenant, facility_id, doctor_id, address_id, booking_id,
                             due_at, fire_at, before_seconds, start_at, certain)
         SELECT new.id, root, new.kind, new.tenant, new.facility_id, new.doctor_id, new.address_id, new.booking_id,

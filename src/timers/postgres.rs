@@ -16,26 +16,10 @@ use crate::{
     payment::{Basis, PaymentState},
 };
 
-/// Holds what is due. Rows that another process is taking are passed over. Each tenant's are taken for themselves, so that
-/// a tenant whose timers pile up keeps no other's from being seen.
 const DUE: &str = "
-    WITH due AS MATERIALIZED (
-        SELECT oldest.id
-        FROM unnest($2::text[], $3::bigint[]) AS free (tenant, at_most)
-        CROSS JOIN LATERAL (
-            SELECT id FROM timers
-            WHERE tenant = free.tenant
-              AND fire_at <= coalesce($5, now()) AND leased_until < coalesce($5, now())
-            ORDER BY fire_at
-            LIMIT free.at_most
-            FOR UPDATE SKIP LOCKED
-        ) AS oldest
-    )
-    UPDATE timers SET holder = $1, leased_until = coalesce($5, now()) + make_interval(secs => $4)
-    FROM due
-    WHERE timers.id = due.id
-    RETURNING timers.id, chain, kind, tenant, facility_id, doctor_id, address_id, booking_id, due_at, looks,
-              outcome, basis, before_seconds, start_at, certain";
+    SELECT id, chain, kind, tenant, facility_id, doctor_id, address_id, booking_id, due_at, looks, outcome, basis,
+           before_seconds, start_at, certain
+    FROM take_due($2, $3, $1, make_interval(secs => $4), coalesce($5, now()))";
 
 const POSTPONE: &str = "
     UPDATE timers

@@ -51,6 +51,9 @@ pub async fn run_until_stopped<I, A, B, P>(
             .map(|(tenant, permits)| (tenant.clone(), permits.available_permits()))
             .collect();
         let Some(taken) = stop.run_until_cancelled(store.due(&free)).await else { break };
+        let of = |tenant: &str| taken.iter().filter(|timer| timer.tenant == tenant).count();
+        // Who got as many as it has hands for: the next one that is free asks at once.
+        let may_have_more = free.iter().any(|(tenant, free)| of(tenant) == *free);
         for timer in taken {
             // There is one for each: nobody else takes them.
             let permits = permits.get(&timer.tenant).map(Arc::clone);
@@ -63,10 +66,9 @@ pub async fn run_until_stopped<I, A, B, P>(
                 finished.notify_one();
             });
         }
-        let is_waited_for = permits.values().any(|permits| permits.available_permits() == 0);
         let next = async {
             tokio::select! {
-                () = finished.notified(), if is_waited_for => {}
+                () = finished.notified(), if may_have_more => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         };

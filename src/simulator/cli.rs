@@ -80,6 +80,8 @@ mod tests {
 
         assert!(is_taken("s api --client demo:secret --rate-limit 8000/h --dialect source-page"));
         assert!(is_taken("s notifications --print --count 5 --duplicates 0.1 --rate 50/s"));
+        assert!(is_taken("s api --guide"));
+        assert!(!is_taken("s api --guide --country spain"));
         assert!(!is_taken("s api --client demo"));
         assert!(!is_taken("s api --rate-limit 8000"));
         assert!(!is_taken("s api --dialect polish"));

@@ -100,8 +100,8 @@ mod tests {
         }
     }
 
-#[test]
-        fn what_is_no_address_is_not_read() {
+    #[test]
+    fn what_is_no_address_is_not_read() {
         for body in ["", "<html>", "[]", "{}", r#"{"_items":[]}"#, r#"{"_items":{}}"#, "7"] {
             assert_eq!(address(body.as_bytes(), "111"), None, "{body}");
         }

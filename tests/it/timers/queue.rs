@@ -73,22 +73,22 @@ fn bookings(timers: &[Timer]) -> Vec<&str> {
 #[tokio::test]
 async fn the_oldest_that_are_due_come_first() {
     let story = Story::begin().await;
-    let store = store(&story);
+    let timers = store(&story);
     for due_at in [30, 10, 20, 40] {
         set(&story, "acme", due_at).await;
     }
     it_is(9);
-    assert!(due(&store, 10).await.is_empty());
+    assert!(due(&timers, 10).await.is_empty());
     it_is(30);
-    assert_eq!(bookings(&due(&store, 2).await), ["10", "20"]);
-    assert_eq!(bookings(&due(&store, 2).await), ["30"]);
-    assert!(due(&store, 2).await.is_empty(), "the last is not due");
+    assert_eq!(bookings(&due(&timers, 2).await), ["10", "20"]);
+    assert_eq!(bookings(&due(&timers, 2).await), ["30"]);
+    assert!(due(&timers, 2).await.is_empty(), "the last is not due");
 }
 
 #[tokio::test]
 async fn each_tenant_has_its_own_turn() {
     let story = Story::begin().await;
-    let store = store(&story);
+    let timers = store(&story);
     for due_at in 0..5 {
         set(&story, "acme", due_at).await;
     }
@@ -96,9 +96,9 @@ async fn each_tenant_has_its_own_turn() {
     set(&story, "gamma", 8).await;
     it_is(9);
     let free = [("acme".to_owned(), 2), ("beta".to_owned(), 2), ("delta".to_owned(), 2)];
-    assert_eq!(bookings(&store.due(&free).await), ["0", "1", "7"]);
+    assert_eq!(bookings(&timers.due(&free).await), ["0", "1", "7"]);
     let free = [("acme".to_owned(), 0), ("gamma".to_owned(), 1)];
-    assert_eq!(bookings(&store.due(&free).await), ["8"]);
+    assert_eq!(bookings(&timers.due(&free).await), ["8"]);
 }
 
 #[tokio::test]
@@ -141,16 +141,16 @@ async fn two_that_ask_at_once_get_different_ones() {
 #[tokio::test]
 async fn a_postponed_timer_fires_later_and_remembers_the_looks() {
     let story = Story::begin().await;
-    let store = store(&story);
+    let timers = store(&story);
     set(&story, "acme", 10).await;
     it_is(10);
     for (nth, looked) in [(0, true), (1, false), (1, true), (2, true)] {
-        let timer = due(&store, 1).await.remove(0);
+        let timer = due(&timers, 1).await.remove(0);
         assert_eq!(timer.purpose, Purpose::Payment { looks: nth, decided: None });
         assert_eq!(timer.due_at, at(10), "when it was due first");
-        store.postpone(&timer, Duration::from_secs(60), looked).await;
+        timers.postpone(&timer, Duration::from_mins(1), looked).await;
         it_is(NOW.get() + 59);
-        assert!(due(&store, 1).await.is_empty());
+        assert!(due(&timers, 1).await.is_empty());
         it_is(NOW.get() + 1);
     }
 }
@@ -177,42 +177,42 @@ async fn lease(story: &Story, number: i32) -> Lease {
 #[tokio::test]
 async fn a_decision_is_written_down_once_and_by_the_holder_of_the_lease() {
     let story = Story::begin().await;
-    let store = store(&story);
+    let timers = store(&story);
     set(&story, "acme", 10).await;
     it_is(10);
-    let timer = due(&store, 1).await.remove(0);
+    let timer = due(&timers, 1).await.remove(0);
     let paid = (PaymentState::Paid, Basis::ApiStatus);
     let not_paid = (PaymentState::NotPaid, Basis::ApiStatus);
 
     let lease = lease(&story, 2).await;
     let earlier = Lease { number: 1, position: lease.position.clone(), payment: None, ..lease };
-    assert_eq!(store.decide(&timer, &earlier, not_paid).await, None, "it is somebody else's");
-    assert_eq!(store.decide(&timer, &lease, paid).await, Some(paid));
-    assert_eq!(store.decide(&timer, &lease, not_paid).await, Some(paid), "the first one holds");
+    assert_eq!(timers.decide(&timer, &earlier, not_paid).await, None, "it is somebody else's");
+    assert_eq!(timers.decide(&timer, &lease, paid).await, Some(paid));
+    assert_eq!(timers.decide(&timer, &lease, not_paid).await, Some(paid), "the first one holds");
 
     it_is(100);
-    let again = due(&store, 1).await.remove(0);
+    let again = due(&timers, 1).await.remove(0);
     assert_eq!(again.purpose, Purpose::Payment { looks: 0, decided: Some(paid) });
     story.sql("UPDATE inbox SET completed_at = now()").await;
-    assert_eq!(store.decide(&again, &lease, not_paid).await, None, "it is over");
+    assert_eq!(timers.decide(&again, &lease, not_paid).await, None, "it is over");
 }
 
 #[tokio::test]
 async fn a_timer_that_is_removed_is_not_set() {
     let story = Story::begin().await;
-    let store = store(&story);
+    let timers = store(&story);
     set(&story, "acme", 10).await;
     it_is(10);
-    let timer = due(&store, 1).await.remove(0);
-    assert!(store.is_set(&timer).await);
-    store.remove(&timer).await;
-    assert!(!store.is_set(&timer).await);
+    let timer = due(&timers, 1).await.remove(0);
+    assert!(timers.is_set(&timer).await);
+    timers.remove(&timer).await;
+    assert!(!timers.is_set(&timer).await);
 }
 
 #[tokio::test]
 async fn payments_are_counted_by_tenant() {
     let story = Story::begin().await;
-    let store = store(&story);
+    let timers = store(&story);
     for (tenant, due_at) in [("acme", "1 hour"), ("acme", "-30 seconds"), ("beta", "-2 minutes")] {
         set(&story, tenant, 0).await;
         let moves =
@@ -220,7 +220,7 @@ async fn payments_are_counted_by_tenant() {
         story.sql(&format!("{moves} WHERE booking_id = '0'")).await;
         story.sql("UPDATE timers SET booking_id = 'counted'").await;
     }
-    let mut counts = store.payments().await;
+    let mut counts = timers.payments().await;
     counts.sort();
     assert_eq!(counts, [("acme".to_owned(), 2, 0), ("beta".to_owned(), 1, 1)]);
 }

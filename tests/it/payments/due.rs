@@ -112,7 +112,10 @@ async fn a_payment_that_arrives_between_two_looks_is_paid() {
 
 #[tokio::test]
 async fn nothing_is_guessed_while_the_api_does_not_answer() {
-    for fault in [Fault::status(503), Fault::firewall(403), Fault::garbage(), Fault::status(400)] {
+    let faults = [Fault::status(503), Fault::firewall(403), Fault::garbage(), Fault::status(400)];
+    for (nth, fault) in faults.into_iter().enumerate() {
+        // Payments are counted every ten seconds: once is enough.
+        let counts = nth == 0;
         let mut story = Story::begin().await;
         let worker = story.worker().await;
         insert(&story, "77", Some("failed"));
@@ -121,16 +124,20 @@ async fn nothing_is_guessed_while_the_api_does_not_answer() {
         story.sql("UPDATE timers SET due_at = now() - interval '2 minutes', fire_at = now()").await;
         story.docplanner.wait_for_request(BOOKINGS).await;
         worker.until_logged("again in").await;
-        until_counted(&worker, "payments_overdue", 1).await;
-        worker.assert_metric("payments_pending", &["tenant=\"acme\""], 1).await;
+        if counts {
+            until_counted(&worker, "payments_overdue", 1).await;
+            worker.assert_metric("payments_pending", &["tenant=\"acme\""], 1).await;
+        }
         assert!(story.broker.further_events().is_empty());
 
         story.docplanner.clear_faults();
         everything_is_due(&story).await;
         let event = expect(&mut story, "77", 2, "payment.not_paid").await;
         assert_payment(&event, "not_paid", Some("api_status"));
-        until_counted(&worker, "payments_overdue", 0).await;
-        until_counted(&worker, "payments_pending", 0).await;
+        if counts {
+            until_counted(&worker, "payments_overdue", 0).await;
+            until_counted(&worker, "payments_pending", 0).await;
+        }
         assert_over(story, worker).await;
     }
 }

@@ -329,17 +329,7 @@ impl Fact {
             | Fact::PresenceMarked { booking, .. }
             | Fact::PaymentStatusChanged { booking, .. }
             | Fact::BookingMoved { new: booking, .. } => Some(booking),
-            Fact::BreakCreated(_)
-            | Fact::BreakMoved(_)
-            | Fact::BreakRemoved(_)
-            | Fact::AddressServiceCreated(_)
-            | Fact::AddressServiceChanged(_)
-            | Fact::AddressServiceDeleted(_)
-            | Fact::AddressCommercialTypeChanged
-            | Fact::AddressAssigned
-            | Fact::AddressUnassigned
-            | Fact::Question(_)
-            | Fact::Unrecognized { .. } => None,
+            _ => None,
         }
     }
 

@@ -112,20 +112,8 @@ pub fn told(fact: &Fact, known: Option<&Payment>, terms: Terms, now: DateTime<Ut
             settle(known, &[(PaymentState::NotPaid, Basis::BookingCanceled)])
         }
         Fact::PaymentStatusChanged { change, .. } => status_changed(&change.to, known),
-        Fact::BookingCanceled(_)
-        | Fact::BookingConfirmed(_)
-        | Fact::PresenceMarked { .. }
-        | Fact::BreakCreated(_)
-        | Fact::BreakMoved(_)
-        | Fact::BreakRemoved(_)
-        | Fact::AddressServiceCreated(_)
-        | Fact::AddressServiceChanged(_)
-        | Fact::AddressServiceDeleted(_)
-        | Fact::AddressCommercialTypeChanged
-        | Fact::AddressAssigned
-        | Fact::AddressUnassigned
-        | Fact::Question(_)
-        | Fact::Unrecognized { .. } => Told::default(),
+        // Nothing else that happens decides a payment.
+        _ => Told::default(),
     }
 }
 
@@ -186,7 +174,7 @@ pub fn due(booking: Option<(&Booking, Option<&PaymentStatus>)>, looked_before: u
     let Some((booking, status)) = booking else {
         return Due::Outcome(PaymentState::Paid, Basis::Notifications);
     };
-    if is_canceled(booking) {
+    if booking.is_canceled() {
         return Due::Outcome(PaymentState::NotPaid, Basis::ApiStatus);
     }
     match status.map(PaymentStatus::verdict) {
@@ -195,15 +183,6 @@ pub fn due(booking: Option<(&Booking, Option<&PaymentStatus>)>, looked_before: u
         Some(Verdict::OnItsWay) if looked_before < LOOKS_AGAIN => Due::LookAgain,
         Some(Verdict::OnItsWay) | None => Due::Outcome(PaymentState::Paid, Basis::WindowElapsed),
     }
-}
-
-/// Whether a booking is canceled, however that is spelled.
-#[must_use]
-pub fn is_canceled(booking: &Booking) -> bool {
-    let says_so = |status: &str| {
-        matches!(status.to_lowercase().as_str(), "canceled" | "cancelled" | "deleted")
-    };
-    booking.status.as_deref().is_some_and(says_so)
 }
 
 /// What a status at the API means when the window is over.

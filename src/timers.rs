@@ -184,7 +184,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         let booking = asked.ok();
         let told = booking.as_ref().map(|told| {
             let booking = &told.booking;
-            (booking.start_at, payment::is_canceled(booking), booking.videocall_url.is_some())
+            (booking.start_at, booking.is_canceled(), booking.videocall_url.is_some())
         });
         if video::still(reminder, told, (self.clock)()) == Still::Pointless {
             let lease = self.turn_of(timer, store).await?;

@@ -54,13 +54,6 @@ impl Notification {
         let subject = |what: &str, id: &str| derive(&format!("{tenant}/{what}/{id}"));
         let (role, ends_at) = (self.role(), self.ends_at());
         match &self.fact {
-            Fact::SlotBooked(booking)
-            | Fact::BookingCanceled(booking)
-            | Fact::BookingConfirmed(booking)
-            | Fact::PaymentStatusChanged { booking, .. }
-            | Fact::PresenceMarked { booking, .. } => {
-                Chain::new(subject("booking", &booking.id), &booking.id, role, ends_at)
-            }
             Fact::BookingMoved { old, new } => Chain {
                 moves_to: Some(subject("booking", &new.id)),
                 ..Chain::new(subject("booking", &old.id), &old.id, role, ends_at)
@@ -76,48 +69,32 @@ impl Notification {
                 let service = subject("service", &format!("{address}/{service}"));
                 Chain::new(service, address, role, ends_at)
             }
-            Fact::AddressCommercialTypeChanged
-            | Fact::AddressAssigned
-            | Fact::AddressUnassigned
-            | Fact::Question(_)
-            | Fact::Unrecognized { .. } => {
-                if let Some(address) = address {
+            fact => match (fact.booking(), address) {
+                (Some(booking), _) => {
+                    Chain::new(subject("booking", &booking.id), &booking.id, role, ends_at)
+                }
+                (None, Some(address)) => {
                     Chain::new(subject("address", address), address, role, ends_at)
-                } else {
-                    // Nothing that others could belong to.
+                }
+                // Nothing that others could belong to.
+                (None, None) => {
                     let facility = self.place.facility.id.as_deref();
                     Chain::new(key.uuid(), facility.unwrap_or(tenant), role, ends_at)
                 }
-            }
+            },
         }
     }
 
     fn role(&self) -> Role {
-        match &self.fact {
-            Fact::SlotBooked(_) | Fact::BreakCreated(_) => Role::Begins,
-            Fact::BookingCanceled(booking)
-            | Fact::BookingConfirmed(booking)
-            | Fact::PaymentStatusChanged { booking, .. }
-            | Fact::PresenceMarked { booking, .. }
-            | Fact::BookingMoved { old: booking, .. }
-                if self.was_booked_lately(booking) =>
-            {
-                Role::Follows
-            }
-            Fact::BreakMoved(_) | Fact::BreakRemoved(_) => Role::Follows,
-            Fact::BookingCanceled(_)
-            | Fact::BookingConfirmed(_)
-            | Fact::PaymentStatusChanged { .. }
-            | Fact::PresenceMarked { .. }
-            | Fact::BookingMoved { .. }
-            | Fact::AddressServiceCreated(_)
-            | Fact::AddressServiceChanged(_)
-            | Fact::AddressServiceDeleted(_)
-            | Fact::AddressCommercialTypeChanged
-            | Fact::AddressAssigned
-            | Fact::AddressUnassigned
-            | Fact::Question(_)
-            | Fact::Unrecognized { .. } => Role::Unknown,
+        let booking = match &self.fact {
+            Fact::SlotBooked(_) | Fact::BreakCreated(_) => return Role::Begins,
+            Fact::BreakMoved(_) | Fact::BreakRemoved(_) => return Role::Follows,
+            Fact::BookingMoved { old, .. } => Some(old),
+            fact => fact.booking(),
+        };
+        match booking {
+            Some(booking) if self.was_booked_lately(booking) => Role::Follows,
+            Some(_) | None => Role::Unknown,
         }
     }
 
@@ -131,23 +108,11 @@ impl Notification {
     fn ends_at(&self) -> Option<Moment> {
         let end = |booking: &Booking| booking.end_at.or(booking.start_at);
         match &self.fact {
-            Fact::SlotBooked(booking)
-            | Fact::BookingCanceled(booking)
-            | Fact::BookingConfirmed(booking)
-            | Fact::PaymentStatusChanged { booking, .. }
-            | Fact::PresenceMarked { booking, .. } => end(booking),
             Fact::BookingMoved { old, new } => end(old).max(end(new)),
             Fact::BreakCreated(pause) | Fact::BreakMoved(pause) | Fact::BreakRemoved(pause) => {
                 pause.till.or(pause.since)
             }
-            Fact::AddressServiceCreated(_)
-            | Fact::AddressServiceChanged(_)
-            | Fact::AddressServiceDeleted(_)
-            | Fact::AddressCommercialTypeChanged
-            | Fact::AddressAssigned
-            | Fact::AddressUnassigned
-            | Fact::Question(_)
-            | Fact::Unrecognized { .. } => None,
+            fact => fact.booking().and_then(end),
         }
     }
 }

@@ -1,14 +1,21 @@
 //! Every metric of the worker. Labels are bounded words plus the tenant; every series exists at zero from the
 //! start, so that the first event shows as an increase.
 
+mod labels;
+
 use std::time::{Duration, Instant};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 
+use self::labels::{
+    API_OPERATIONS, API_STATUSES, ApiLabels, CACHE_RESULTS, DISPOSITIONS, DeliveryLabels,
+    DispositionLabels, EventLabels, KindLabels, NO_KIND, NO_TENANT, PUBLISH_RESULTS, ReasonLabels,
+    ResultLabels, STAGES, StageLabels, TIMER_RESULTS, TenantLabels, TimerLabels,
+};
 use crate::{
     delivery::{Disposition, Processed, Reason},
     effects::TimerKind,
@@ -22,30 +29,6 @@ use crate::{
 /// From half a millisecond, what a cached delivery takes, to the minute that only waiting takes.
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
-
-/// The tenant label of deliveries whose tenant could not be told.
-const NO_TENANT: &str = "unknown";
-
-/// The kind label of deliveries that could not be decoded.
-const NO_KIND: &str = "undecoded";
-
-const DISPOSITIONS: [&str; 5] = ["published", "duplicate", "ignored", "retry", "dead_letter"];
-const PUBLISH_RESULTS: [&str; 5] = ["confirmed", "returned", "refused", "timed_out", "interrupted"];
-const CACHE_RESULTS: [&str; 5] = ["hit", "database", "miss", "stale", "none"];
-const API_OPERATIONS: [&str; 3] = ["address", "addresses", "booking"];
-const API_STATUSES: [&str; 9] = [
-    "ok",
-    "unreachable",
-    "rate_limited",
-    "firewall",
-    "server_error",
-    "unreadable",
-    "unauthorized",
-    "unknown",
-    "refused",
-];
-const TIMER_RESULTS: [&str; 3] = ["published", "pointless", "postponed"];
-const STAGES: [&str; 5] = ["decode", "claim", "lookup", "publish", "close"];
 
 /// The metrics, with the registry that renders them.
 pub struct Metrics {
@@ -68,66 +51,6 @@ pub struct Metrics {
     payments_overdue: Family<TenantLabels, Gauge>,
     acks_lost: Counter,
     parts: [Gauge; 4],
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DeliveryLabels {
-    tenant: String,
-    kind: &'static str,
-    disposition: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DispositionLabels {
-    disposition: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StageLabels {
-    stage: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EventLabels {
-    tenant: String,
-    r#type: &'static str,
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabels {
-    tenant: String,
-    kind: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ApiLabels {
-    tenant: String,
-    operation: &'static str,
-    status: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabels {
-    tenant: String,
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    tenant: String,
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TimerLabels {
-    kind: &'static str,
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TenantLabels {
-    tenant: String,
 }
 
 impl Metrics {

@@ -232,6 +232,17 @@ pub enum Presence {
 }
 
 impl Booking {
+    /// Whether it does not take place, at least not under this id: a move cancels the old booking.
+    #[must_use]
+    pub fn is_canceled(&self) -> bool {
+        match self.status.as_deref().map(str::to_lowercase).as_deref() {
+            // The guide's prose has the British spelling; integrators have met the last one.
+            Some("canceled" | "cancelled" | "deleted") => true,
+            Some(_) => false,
+            None => self.canceled_at.is_some(),
+        }
+    }
+
     /// A booking of which nothing but the id is known.
     #[must_use]
     pub fn unknown(id: &str) -> Self {

@@ -1,7 +1,8 @@
 //! The story of one delivery, on one screen:
-//! decode → claim → look up → normalize → route → publish → close → disposition.
+//! decode → claim → look up → decide → route → publish → close → disposition.
 
 mod error;
+mod look_up;
 
 use std::{
     panic::AssertUnwindSafe,
@@ -17,16 +18,14 @@ pub use self::error::Error;
 use crate::{
     broker::Publisher,
     clock::Clock,
-    config::OnEnrichmentFailure,
-    decision::{self, CALL_WAITS, Call, Decision, Known, asks_for_call, decide},
+    decision::{Decision, Known, decide},
     delivery::{Delivery, Disposition, Outcome, Processed},
-    docplanner::{Addresses, ApiError, Bookings, Patience},
+    docplanner::{Addresses, Bookings},
     inbox::{Answer, Claim, Closing, Inbox, Lease, Pending, Request},
     mapping::Mappings,
     metrics::Metrics,
-    normalize::AddressFacts,
     notification::{Fact, Notification},
-    retry::{Prospect, RetryPolicy},
+    retry::RetryPolicy,
     route::routing_key,
     tenants::{Tenant, Tenants},
 };
@@ -252,55 +251,5 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
             published?;
         }
         Ok(Closing::Complete { events: events.len(), effects })
-    }
-
-    /// Where the video call of a new booking is, if its notification does not say so. The event does not wait
-    /// long for that, and goes without it if need be.
-    async fn call(&self, claimed: &Claimed, facts: &AddressFacts) -> Call {
-        let Claimed { notification, tenant, .. } = claimed;
-        let visit = decision::visit_of(notification);
-        let Some(visit) =
-            visit.filter(|_| asks_for_call(&notification.fact, facts, &tenant.profile))
-        else {
-            return Call::NotAsked;
-        };
-        let patience = Patience::Once(CALL_WAITS);
-        match self.bookings.booking(&tenant.profile.id, &visit, patience).await {
-            Ok(told) => Call::Asked(told.booking.videocall_url),
-            Err(_) => Call::Failed,
-        }
-    }
-
-    /// The address's flags. What becomes of a notification without them is the tenant's choice; that
-    /// an address is unassigned is told in any case.
-    async fn look_up(&self, claimed: &Claimed) -> Result<AddressFacts, Error> {
-        let started = Instant::now();
-        let Claimed { delivery, notification, tenant, .. } = claimed;
-        let tenant_id = tenant.profile.id.as_str();
-        if notification.fact.changes_address()
-            && let Some(address) = notification.place.address.id.as_deref()
-        {
-            self.addresses.expire(tenant_id, address).await;
-        }
-        let facts = self.addresses.facts(tenant_id, &notification.place).await;
-        self.metrics.stage("lookup", started);
-        facts.or_else(|error| {
-            let publish_anyway = tenant.on_enrichment_failure == OnEnrichmentFailure::Publish
-                || matches!(notification.fact, Fact::AddressUnassigned)
-                || matches!(error, ApiError::NoAddress);
-            if publish_anyway && self.is_final(&error, delivery.attempts) {
-                Ok(AddressFacts::default())
-            } else {
-                Err(Error::Lookup(error))
-            }
-        })
-    }
-
-    fn is_final(&self, error: &ApiError, attempts: u32) -> bool {
-        match error.prospect() {
-            Prospect::Never(_) => true,
-            Prospect::Later(..) => self.retry.is_last_attempt(attempts),
-            Prospect::Wait(_) | Prospect::Behind(_) => false,
-        }
     }
 }

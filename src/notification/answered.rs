@@ -57,19 +57,6 @@ impl AnsweredBooking {
     }
 }
 
-impl Booking {
-    /// Whether it does not take place, at least not under this id: a move cancels the old booking.
-    #[must_use]
-    pub fn is_canceled(&self) -> bool {
-        match self.status.as_deref().map(str::to_lowercase).as_deref() {
-            // The guide's prose has the British spelling; integrators have met the last one.
-            Some("canceled" | "cancelled" | "deleted") => true,
-            Some(_) => false,
-            None => self.canceled_at.is_some(),
-        }
-    }
-}
-
 /// An error about the shape may quote what stood in it; one about the syntax quotes nothing.
 fn json<'b, T: serde::Deserialize<'b>>(body: &'b [u8]) -> Result<T, DecodeError> {
     serde_json::from_slice(body).map_err(|error| {

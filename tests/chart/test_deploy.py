@@ -69,7 +69,7 @@ def test_the_image_bears_the_version_of_the_program_and_the_chart():
 def in_context(path: Path) -> bool:
     """Whether .dockerignore lets a path of the checkout into the build. It refuses all, and then names what is needed."""
     first, *allowed = [line for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] not in ("", "#")]
-    assert first == "**" and all(line.startswith("!") for line in allowed)
+    assert first == "*" and all(line.startswith("!") for line in allowed)
     return path.relative_to(CHECKOUT).parts[0] in {line[1:] for line in allowed}
 
 
@@ -137,17 +137,8 @@ def test_the_worker_accepts_the_settings_for_compose():
     assert complaints(DEPLOY / "compose/worker.toml") == ""
 
 
-def test_alerts_and_dashboard_go_by_the_name_of_the_job_in_compose():
-    prometheus = read_yaml(DEPLOY / "prometheus/prometheus.yml")
-    assert [job["job_name"] for job in prometheus["scrape_configs"]] == ["docplanner-worker"]
-    alerts = read_yaml(CHART / "files/alerts.yaml")
-    for rule in (rule for group in alerts["groups"] for rule in group["rules"]):
-        assert rule["expr"].count("docplanner_worker_") == rule["expr"].count('{job="docplanner-worker"'), rule["alert"]
-
-
-def test_what_is_asked_of_prometheus_is_measured():
+def test_what_scaling_asks_of_prometheus_is_measured():
     told = (CHECKOUT / "README.md").read_text()
-    for file in [*CHART.glob("files/*"), *CHART.glob("templates/*"), CHART / "README.md"]:
+    for file in [*CHART.glob("templates/*.*"), CHART / "README.md"]:
         for metric in set(re.findall(r"docplanner_worker_([a-z_]+)", file.read_text())):
-            base = re.sub(r"_(bucket|sum|count)$", "", metric)
-            assert f"`{base}`" in told or metric in told or metric == "backlog", f"{file.name}: {metric}"
+            assert f"`{metric}`" in told or metric == "backlog", f"{file.name}: {metric}"

@@ -6,7 +6,7 @@ import helm_python as helm
 import kubernetes_validate
 import promql_parser
 import pytest
-from chart import CASES, CHART, CHECKOUT, NAMESPACE, RELEASE, objects, pod_specs, templates, the
+from chart import CASES, CHART, CHECKOUT, NAMESPACE, RELEASE, changed, objects, pod_specs, read_yaml, templates, the
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule
 from golden import compare
@@ -35,6 +35,8 @@ def test_lint_finds_nothing(case):
 @every_case
 def test_a_release_is_what_was_reviewed(case):
     made = templates(CASES[case])
+    if "dashboard.yaml" in made:
+        made["dashboard.yaml"] = made["dashboard.yaml"].split("docplanner-worker.json: |")[0] + "docplanner-worker.json: …"
     text = "".join(f"##### {name}\n{made[name].strip()}\n\n" for name in sorted(made))
     compare(SNAPSHOTS / f"{case}.yaml", text)
 
@@ -161,14 +163,28 @@ def test_the_network_policy_covers_every_pod_of_the_release():
     assert migration <= the("Job", release, component="migrate")["spec"]["template"]["metadata"]["labels"].items()
 
 
-def test_alerts_and_scaling_ask_for_series_of_this_release_only():
-    release = objects(CASES["full"])
-    rules = [rule for group in the("PrometheusRule", release)["spec"]["groups"] for rule in group["rules"]]
-    trigger = the("ScaledObject", release)["spec"]["triggers"][0]["metadata"]
-    expressions = [rule["expr"] for rule in rules] + [trigger["query"]]
-    for expression in expressions:
-        promql_parser.parse(expression)
-        assert expression.count("docplanner_worker_") == expression.count(f'{{namespace="{NAMESPACE}",job="{RELEASE}"')
+def test_scaling_asks_for_series_of_this_release_only():
+    query = the("ScaledObject", objects(CASES["full"]))["spec"]["triggers"][0]["metadata"]["query"]
+    promql_parser.parse(query)
+    assert query.count("docplanner_worker_") == query.count(f'{{namespace="{NAMESPACE}",job="{RELEASE}"') == 2
+
+
+def alerts(values: dict) -> dict[str, dict]:
+    groups = the("PrometheusRule", objects(values))["spec"]["groups"]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
+
+
+def test_alerts_are_those_of_the_file_with_links_to_your_runbook():
+    file = read_yaml(CHART / "files/alerts.yaml")
+    names = {rule["alert"] for group in file["groups"] for rule in group["rules"] if "alert" in rule}
+    full = CASES["full"]
+    assert set(alerts(full)) == names
+    for alert in alerts(full).values():
+        promql_parser.parse(alert["expr"])
+        link = alert["annotations"]["runbook_url"]
+        assert link == f"https://wiki.example.com/docplanner-worker#{alert['alert'].lower()}"
+    for alert in alerts(changed(full, "metrics.prometheusRule.runbookUrl", "")).values():
+        assert "runbook_url" not in alert["annotations"]
 
 
 def test_the_packaged_chart_renders_the_same(tmp_path):

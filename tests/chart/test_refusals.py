@@ -50,6 +50,7 @@ def test_the_schema_names_what_is_wrong(path, value, message):
         ("secrets.database.url.secret", "", "secrets.database.url.secret: name the Secret that holds the URL of the database"),
         ("secrets.tenants", [], 'secrets.tenants: name the Secret whose key "acme" is the tenant\'s client secret'),
         ("settings.broker.url", "amqp://rabbitmq:5672/%2f", "settings.broker: has a `url` or `url_file`, and a Secret holds the URL too"),
+        ("settings.http.listen", "127.0.0.1:9464", "settings.http.listen: the kubelet does not reach a loopback address"),
         ("autoscaling.enabled", True, "autoscaling.keda.serverAddress: give the URL of Prometheus"),
         ("externalSecrets.enabled", True, "migrations.mode: set it to initContainer"),
     ],

@@ -8,7 +8,7 @@ from chart import CHECKOUT
 
 BINARY = CHECKOUT / "target/debug/docplanner-worker"
 
-URLS = {"broker": "amqps://worker:secret@broker:5671/%2f", "database": "postgres://worker:secret@database:5432/worker"}
+URLS = {"broker": "amqps://worker:secret@broker:5671/%2f", "database": "postgres://worker:secret@database:5432/worker?sslmode=verify-full"}
 
 
 def complaints(settings: Path) -> str:

@@ -48,6 +48,9 @@ app.kubernetes.io/component: worker
 
 {{/* The port of `http.listen`. */}}
 {{- define "docplanner-worker.port" -}}
+{{- if regexMatch "^(127\\.|\\[::1\\])" .Values.settings.http.listen -}}
+  {{- fail "settings.http.listen: the kubelet does not reach a loopback address; use 0.0.0.0 or [::]" -}}
+{{- end -}}
 {{- regexFind "[0-9]+$" .Values.settings.http.listen -}}
 {{- end -}}
 

@@ -4,6 +4,7 @@ mod batch;
 mod listener;
 
 use std::{
+    error::Error,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -159,18 +160,24 @@ impl Statement for SignOfLife {
     }
 }
 
-/// An error of the database in one line, with what to look at in the settings where that can be told.
+/// An error and its sources in one line; in front, if it is the database's, what to look at in the
+/// settings where that can be told.
 #[must_use]
-pub fn told(error: &(dyn std::error::Error + 'static)) -> String {
+pub fn told(error: &(dyn Error + 'static)) -> String {
     let line = chain(error);
-    let advice = tls::advice("database", error).or_else(|| {
-        let wants = line.contains("requires a valid client certificate");
-        wants.then(|| "the server wants a certificate: database.client_cert_file".to_owned())
-    });
-    match advice {
+    match advice(error) {
         Some(advice) => format!("{advice}: {line}"),
         None => line,
     }
+}
+
+fn advice(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut causes = std::iter::successors(Some(error), |&error| error.source());
+    let refused = causes.find_map(|cause| cause.downcast_ref::<tokio_postgres::Error>())?;
+    // The server asks for a certificate in words, and only after the handshake.
+    let wants = refused.as_db_error().is_some_and(|e| e.message().contains("client certificate"));
+    let asked = || "the server wants a certificate: database.client_cert_file".to_owned();
+    tls::advice("database", refused).or_else(|| wants.then(asked))
 }
 
 /// A pool of connections; nothing is opened yet. Each connection is made with the URL and the

@@ -80,7 +80,7 @@ fn client_config(files: &TlsFiles<'_>, contents: &Contents) -> Result<ClientConf
     match contents.authorities(files)? {
         Some(authorities) => {
             for authority in authorities {
-                roots.add(authority).map_err(|error| files.ca_error(format!("a CA: {error}")))?;
+                roots.add(authority).map_err(|_| files.ca_error("holds what is no CA"))?;
             }
         }
         // Single unreadable certificates of the system are no reason to trust none.
@@ -91,8 +91,17 @@ fn client_config(files: &TlsFiles<'_>, contents: &Contents) -> Result<ClientConf
     let config = ClientConfig::builder().with_root_certificates(roots);
     match contents.identity(files)? {
         None => Ok(config.with_no_client_auth()),
-        Some((chain, key)) => config
-            .with_client_auth_cert(chain, key)
-            .map_err(|error| files.key_error(&format!("is not the certificate's key ({error})"))),
+        Some((chain, key)) => {
+            config.with_client_auth_cert(chain, key).map_err(|error| match error {
+                rustls::Error::InconsistentKeys(_) => {
+                    files.key_error("is not the certificate's key")
+                }
+                // rustls words what it does not like of our certificate as if it were the server's.
+                rustls::Error::InvalidCertificate(error) => {
+                    files.cert_error(&format!("holds a certificate that cannot be used ({error})"))
+                }
+                error => files.key_error(&format!("cannot be used ({error})")),
+            })
+        }
     }
 }

@@ -40,13 +40,26 @@ impl<'s> TlsFiles<'s> {
         files.into_iter().filter_map(|(setting, file)| Some((setting, file?)))
     }
 
-    pub(super) fn ca_error(&self, problem: String) -> TlsFileError {
-        self.error(CA, problem)
+    pub(super) fn ca_error(&self, problem: &str) -> TlsFileError {
+        self.file_error(CA, self.ca, problem)
+    }
+
+    pub(super) fn cert_error(&self, problem: &str) -> TlsFileError {
+        self.file_error(CERT, self.client_cert, problem)
     }
 
     pub(super) fn key_error(&self, problem: &str) -> TlsFileError {
-        let file = self.client_key.unwrap_or(Path::new("")).display();
-        self.error(KEY, format!("{file} {problem}"))
+        self.file_error(KEY, self.client_key, problem)
+    }
+
+    fn file_error(
+        &self,
+        setting: &'static str,
+        file: Option<&Path>,
+        problem: &str,
+    ) -> TlsFileError {
+        let file = file.unwrap_or(Path::new("the file")).display();
+        self.error(setting, format!("{file} {problem}"))
     }
 
     fn error(&self, setting: &'static str, problem: String) -> TlsFileError {

@@ -28,6 +28,7 @@ mod order;
 mod payments;
 mod poison;
 mod restarts;
+mod secrets;
 mod shared_flags;
 mod timers;
 mod topology_outages;

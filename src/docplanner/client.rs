@@ -15,9 +15,10 @@ use tracing::{info, warn};
 
 use super::{
     ApiError,
-    answer::{Answer, Quota, classify},
+    answer::{Answer, Quota},
     auth::TokenSource,
     scopes::Scopes,
+    send::send,
 };
 use crate::{clock::Clock, config::Secret, metrics::Metrics, retry::Prospect};
 
@@ -224,12 +225,11 @@ impl ApiClient {
                     "Accept",
                     "application/vnd.docplanner+json; charset=UTF-8, application/json",
                 )
-                .send()
         };
-        match classify(request(&token).await, self.clock).await {
+        match send(request(&token), "GET", url, self.clock).await {
             Err(ApiError::Unauthorized) => {
                 let token = self.tokens.renewed(&token).await?;
-                classify(request(&token).await, self.clock).await
+                send(request(&token), "GET", url, self.clock).await
             }
             answered => answered,
         }

@@ -73,7 +73,8 @@ async fn run_until_stopped(
 
     let listener = probes::bind(settings.http.listen).await?;
     let last = background.last.clone();
-    background.spawn("probes", probes::serve(listener, Arc::clone(&health), Arc::clone(&metrics), last));
+    background
+        .spawn("probes", probes::serve(listener, Arc::clone(&health), Arc::clone(&metrics), last));
 
     let pool = connect_pool(&settings.database).context("database")?;
     let prepared = async {
@@ -206,8 +207,7 @@ fn build(
     background.spawn("inbox", background.last.clone().run_until_cancelled_owned(batching));
     background.spawn("database watch", database.clone().watch(background.last.clone()));
     let retention = settings.database.retention;
-    let cleaning =
-        inbox::clean_until_stopped(pool.clone(), retention, background.last.clone());
+    let cleaning = inbox::clean_until_stopped(pool.clone(), retention, background.last.clone());
     background.spawn("inbox cleaning", cleaning);
     let clients = api_clients(&settings.tenants, metrics)?;
     let (addresses, upkeep) = addresses(&settings.tenants, &clients, &database, metrics);
@@ -303,5 +303,26 @@ async fn wait_for_schema(pool: &Pool, health: &Health) {
             Err(_) => health.database_failed("the database does not tell its schema in time"),
         }
         tokio::time::sleep(backoff.next_delay()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_ends_the_life_of_the_process_and_one_that_is_stopped_does_not() {
+        let (health, stop) = (Arc::new(Health::default()), Stop::default());
+        let background = Background::new(&health, &stop);
+        background.spawn("stopped", background.last.clone().cancelled_owned());
+        assert_eq!(health.missing_task(), None);
+        background.spawn("panicking", async { panic!("in a test") });
+        while health.missing_task().is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(health.missing_task(), Some("panicking"));
+        stop.soft.cancel();
+        background.stop().await;
+        assert_eq!(health.missing_task(), Some("panicking"), "it is not the other one");
     }
 }

@@ -12,12 +12,13 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub use self::queues::{QueueMetrics, QueueSeen};
 use self::labels::{
     API_OPERATIONS, API_STATUSES, ApiLabels, CACHE_RESULTS, DISPOSITIONS, DeliveryLabels,
     DispositionLabels, EventLabels, KindLabels, NO_KIND, NO_TENANT, PUBLISH_RESULTS, ReasonLabels,
-    ResultLabels, SPAN_RESULTS, STAGES, SpanLabels, StageLabels, TIMER_RESULTS, TenantLabels, TimerLabels,
+    ResultLabels, SPAN_RESULTS, STAGES, SpanLabels, StageLabels, TIMER_RESULTS, TenantLabels,
+    TimerLabels,
 };
+pub use self::queues::{QueueMetrics, QueueSeen};
 use crate::{
     delivery::{Disposition, Processed, Reason},
     effects::TimerKind,

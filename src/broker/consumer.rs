@@ -324,8 +324,8 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Work<I, A, B, P> {
         let settling = self.settler.settle(message, delivery, &processed);
         let settled = settling.instrument(stage!("settle")).await;
         let took = started.elapsed();
-        self.metrics.settled(&processed, took);
         report::delivery(delivery, &processed, settled, took);
+        self.metrics.settled(&processed, took);
     }
 }
 

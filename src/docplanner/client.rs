@@ -217,14 +217,10 @@ impl ApiClient {
     async fn get_with_token(&self, url: &Url, timeout: Duration) -> Result<Answer, ApiError> {
         let token = self.tokens.token().await?;
         let request = |token: &super::auth::Token| {
-            self.http
-                .get(url.clone())
-                .timeout(timeout)
-                .bearer_auth(token.bearer())
-                .header(
-                    "Accept",
-                    "application/vnd.docplanner+json; charset=UTF-8, application/json",
-                )
+            self.http.get(url.clone()).timeout(timeout).bearer_auth(token.bearer()).header(
+                "Accept",
+                "application/vnd.docplanner+json; charset=UTF-8, application/json",
+            )
         };
         match send(request(&token), "GET", url, self.clock).await {
             Err(ApiError::Unauthorized) => {

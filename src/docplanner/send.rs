@@ -17,13 +17,14 @@ pub(super) async fn send(
     clock: Clock,
 ) -> Result<Answer, ApiError> {
     let span = traces::request(method, url);
-    let answered = async {
+    // Boxed: whoever waits for it holds many futures already.
+    let answered = Box::pin(async {
         let answer = request.send().await;
         if let Ok(response) = &answer {
             span.record("http.response.status_code", response.status().as_u16());
         }
         classify(answer, clock).await
-    };
+    });
     let result = answered.instrument(span.clone()).await;
     if let Err(error) = &result {
         traces::failed(&span, error.label());

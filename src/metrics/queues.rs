@@ -1,10 +1,7 @@
 //! What the worker sees of its queues.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::AtomicU64,
-    },
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 

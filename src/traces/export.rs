@@ -9,14 +9,15 @@ use std::{fmt, sync::Arc, time::Duration};
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_proto::{
     tonic::collector::trace::v1::ExportTraceServiceRequest,
-    transform::{common::tonic::ResourceAttributesWithSchema, trace::tonic::group_spans_by_resource_and_scope},
+    transform::{
+        common::tonic::ResourceAttributesWithSchema,
+        trace::tonic::group_spans_by_resource_and_scope,
+    },
 };
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
-    trace::{
-        Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanLimits, SpanProcessor,
-    },
+    trace::{Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanLimits, SpanProcessor},
 };
 use prost::Message;
 use reqwest::{Client, Url, header::CONTENT_TYPE};
@@ -182,7 +183,8 @@ impl Export {
         let count = batch.len();
         let resource_spans = group_spans_by_resource_and_scope(batch, &self.resource);
         let body = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
-        let request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/x-protobuf");
+        let request =
+            self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/x-protobuf");
         let refusal = match request.body(body).send().await {
             Ok(answer) if answer.status().is_success() => None,
             Ok(answer) => Some(format!("it answers with status {}", answer.status().as_u16())),
@@ -199,5 +201,29 @@ impl Export {
         }
         self.failing = !sent;
         sent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::Tracer;
+
+    use super::*;
+    use crate::health::Parts;
+
+    #[test]
+    fn what_has_no_place_in_the_queue_is_dropped_and_counted() {
+        let metrics = Arc::new(Metrics::new([]));
+        let (sender, mut spans) = mpsc::channel(2);
+        let enqueue = Enqueue { sender, metrics: Arc::clone(&metrics) };
+        let provider = SdkTracerProvider::builder().with_span_processor(enqueue).build();
+        let tracer = provider.tracer("test");
+        for name in ["first", "second", "third"] {
+            drop(tracer.start(name));
+        }
+        let names = std::iter::from_fn(|| spans.try_recv().ok()).map(|span| span.name);
+        assert_eq!(names.collect::<Vec<_>>(), ["first", "second"]);
+        let text = metrics.render(Parts::default());
+        assert!(text.contains("spans_total{result=\"dropped\"} 1"), "{text}");
     }
 }

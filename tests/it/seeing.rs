@@ -1,0 +1,5 @@
+//! What can be seen of a worker from outside: traces, log lines, queues.
+
+mod logs;
+mod queues;
+mod traces;

@@ -67,6 +67,18 @@ enum StatementError {
     TimedOut(Duration),
 }
 
+/// The database answers, and refuses what it was given: a text with a NUL, a number out of range.
+#[derive(Debug, thiserror::Error)]
+#[error("the database cannot hold the data")]
+pub struct DataRefused(#[source] tokio_postgres::Error);
+
+impl DataRefused {
+    /// By the class of its SQLSTATE: data exception, or program limit exceeded.
+    fn is_told_by(error: &tokio_postgres::Error) -> bool {
+        error.code().is_some_and(|state| ["22", "54"].contains(&&state.code()[..2]))
+    }
+}
+
 impl Database {
     /// A database behind a pool, that tells `health` whether it answers.
     #[must_use]
@@ -79,13 +91,37 @@ impl Database {
     pub async fn until_answered<S: Statement>(&self, statement: &S) -> S::Answer {
         let mut backoff = Backoff::reconnect();
         loop {
+            match self.until_decided(statement).await {
+                Ok(answer) => return answer,
+                Err(error) => {
+                    self.health.database_failed(&chain(&error));
+                    tokio::time::sleep(backoff.next_delay()).await;
+                }
+            }
+        }
+    }
+
+    /// Asks until the database answers, or refuses the data.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot hold what it is given: asked again, it would refuse again.
+    pub async fn until_decided<S: Statement>(
+        &self,
+        statement: &S,
+    ) -> Result<S::Answer, DataRefused> {
+        let mut backoff = Backoff::reconnect();
+        loop {
             match self.attempt(statement).await {
                 Ok(answer) => {
                     self.health.database_answered();
-                    return answer;
+                    return Ok(answer);
                 }
                 // The database chose us to give way; it is fine.
                 Err(StatementError::Refused(error)) if is_deadlock(&error) => {}
+                Err(StatementError::Refused(error)) if DataRefused::is_told_by(&error) => {
+                    return Err(DataRefused(error));
+                }
                 Err(error) => {
                     self.health.database_failed(&chain(&error));
                     tokio::time::sleep(backoff.next_delay()).await;

@@ -216,7 +216,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
             let changes_soon = match &answer.claim {
                 Claim::Held => true,
                 Claim::Behind { back_in } => back_in.is_none_or(|back_in| back_in <= SOON),
-                Claim::Acquired(_) | Claim::Done | Claim::Conflict => false,
+                Claim::Acquired(_) | Claim::Done | Claim::Conflict | Claim::Refused => false,
             };
             match pauses.next().filter(|_| changes_soon) {
                 Some(pause) => tokio::time::sleep(pause).await,
@@ -231,6 +231,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
             Claim::Held => Err(Error::HeldElsewhere),
             Claim::Behind { back_in } => Err(Error::Behind { back_in }),
             Claim::Conflict => Err(Error::Conflict),
+            Claim::Refused => Err(Error::CannotBeKept),
         }
     }
 

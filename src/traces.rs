@@ -15,8 +15,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 pub use self::export::{Export, Exporting, exporting};
 
-/// The target of all spans, and of nothing else.
-pub const TARGET: &str = "docplanner_worker::traces";
+/// The target of all spans, and of nothing else: no module is called so, or its log lines would be filtered with them.
+pub const TARGET: &str = "docplanner_worker::spans";
 
 /// A step of a delivery or a timer, by its name.
 macro_rules! stage {

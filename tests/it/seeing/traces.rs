@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::Status
 use crate::support::{
     Story, clinic,
     collector::{Collector, attribute, hex},
-    proxy::Proxy,
+    proxy::{ANY, Proxy},
 };
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -70,11 +70,15 @@ async fn the_senders_trace_goes_on_through_the_stages_and_onto_the_event() {
 
     let look_up = collector.span(TRACE, "look up").await;
     let list = "/api/v3/integration/facilities/{id}/doctors/{id}/addresses";
-    for (name, status) in [(format!("GET {list}"), "200"), ("POST /oauth/v2/token".into(), "200")] {
-        let request = collector.span(TRACE, &name).await;
-        assert!(is_child(&request, &look_up), "{name}");
+    for name in [format!("GET {list}"), "POST /oauth/v2/token".into()] {
+        // The first question may be in a dialect that the API does not know.
+        let spans = collector.spans();
+        let is_good =
+            |span: &&Span| span.name == name && told(span, "http.response.status_code") == "200";
+        let request = spans.iter().find(is_good).unwrap();
+        assert!(is_child(request, &look_up), "{name}");
         assert_eq!(request.kind(), SpanKind::Client);
-        assert_eq!(told(&request, "http.response.status_code"), status);
+        assert_eq!(told(request, "http.request.method"), name.split(' ').next().unwrap());
     }
     let line = log.find("settled: published").unwrap();
     assert!(line.contains(&format!("\"trace_id\":\"{TRACE}\"")), "{line}");
@@ -138,7 +142,7 @@ async fn a_collector_that_does_not_answer_costs_spans_and_nothing_else() {
     let mut story = Story::begin().await;
     let proxy = Proxy::before(&collector.address()).await;
     story.settings.more = proxy.instead_of(&collector.address(), &collector.settings());
-    proxy.stall_requests("");
+    proxy.stall_requests(ANY);
     let worker = story.worker().await;
     for booking in ["1", "2", "3"] {
         deliver(&story, booking, &format!("00-{TRACE}-{SENDER}-01")).await;
@@ -150,7 +154,7 @@ async fn a_collector_that_does_not_answer_costs_spans_and_nothing_else() {
     proxy.flow();
     deliver(&story, "4", &format!("00-{TRACE}-{SENDER}-01")).await;
     worker.until_logged("the collector takes traces again").await;
-    proxy.stall_requests("");
+    proxy.stall_requests(ANY);
     deliver(&story, "5", &format!("00-{TRACE}-{SENDER}-01")).await;
     worker.until_settled("published", 5).await;
     // What cannot be sent keeps nobody from stopping.

@@ -2,6 +2,7 @@
 //! overridable by environment (`DOCPLANNER_WORKER__BROKER__URL`), every problem told at once.
 
 mod load;
+mod routes;
 mod validate;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
@@ -9,10 +10,14 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::Context;
 use serde::{Deserialize, Deserializer};
 
+pub use self::{
+    load::Fixed,
+    routes::{MatchSettings, RouteSettings},
+};
 pub use crate::private::Secret;
 
 /// All settings.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// RabbitMQ.
@@ -25,10 +30,13 @@ pub struct Settings {
     pub log: LogSettings,
     /// The API clients whose notifications arrive.
     pub tenants: Vec<TenantSettings>,
+    /// What was read of the other sections, for telling what has changed.
+    #[serde(skip)]
+    pub(crate) fixed: Fixed,
 }
 
 /// `[broker]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BrokerSettings {
     /// `amqp://user:password@host:5672/vhost`, or `amqps://`.
@@ -61,7 +69,7 @@ pub struct BrokerSettings {
 }
 
 /// `[database]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:5432/database?sslmode=verify-full`.
@@ -82,7 +90,7 @@ pub struct DatabaseSettings {
 }
 
 /// `[http]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// Where `/livez`, `/readyz` and `/metrics` are served.
@@ -90,7 +98,7 @@ pub struct HttpSettings {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// `json` or `text`.
@@ -110,7 +118,7 @@ pub enum LogFormat {
 }
 
 /// `[[tenants]]`: one API client of Docplanner.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantSettings {
     /// `[a-z0-9-]{1,40}`; the first word of its routing keys.
@@ -140,6 +148,8 @@ pub struct TenantSettings {
     pub video: VideoSettings,
     /// `[tenants.mapping]`
     pub mapping: MappingSettings,
+    /// `[[tenants.routes]]`
+    pub routes: Vec<RouteSettings>,
 }
 
 /// What tells whether a visit is online.
@@ -165,7 +175,7 @@ pub enum OnEnrichmentFailure {
 }
 
 /// `[tenants.payments]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PaymentSettings {
     /// How long a patient has to pay; 90 minutes by Docplanner's online-features guide.
@@ -177,7 +187,7 @@ pub struct PaymentSettings {
 }
 
 /// `[tenants.video]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VideoSettings {
     /// Whether to ask the API for the link of an online visit's video call if the notification does not name it.
@@ -188,7 +198,7 @@ pub struct VideoSettings {
 }
 
 /// `[tenants.mapping]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MappingSettings {
     /// What becomes of an event that names something without a mapping.
@@ -279,6 +289,7 @@ impl Default for TenantSettings {
             payments: PaymentSettings::default(),
             video: VideoSettings::default(),
             mapping: MappingSettings::default(),
+            routes: Vec::new(),
         }
     }
 }
@@ -296,6 +307,24 @@ impl Default for VideoSettings {
 }
 
 impl TenantSettings {
+    /// Whether these settings say the same of the tenant's API, so that a client made from one is as good for the
+    /// other. Named is what the client knows nothing of; a setting that is not makes a new client.
+    #[must_use]
+    pub fn has_the_same_api(&self, other: &Self) -> bool {
+        let settings_of_the_api = |settings: &Self| Self {
+            facilities: Vec::new(),
+            online_detection: OnlineDetection::Address,
+            flags_ttl: Duration::ZERO,
+            on_enrichment_failure: OnEnrichmentFailure::DeadLetter,
+            payments: PaymentSettings::default(),
+            video: VideoSettings::default(),
+            mapping: MappingSettings::default(),
+            routes: Vec::new(),
+            ..settings.clone()
+        };
+        settings_of_the_api(self) == settings_of_the_api(other)
+    }
+
     /// `https://www.{domain}`, or what replaces it.
     ///
     /// # Errors

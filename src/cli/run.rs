@@ -6,5 +6,5 @@ use crate::{app, telemetry};
 pub(super) fn execute(common: &Common) -> Result<(), Failure> {
     let settings = common.settings()?;
     telemetry::init(&settings.log)?;
-    Ok(block_on(app::run(settings))??)
+    Ok(block_on(app::run(settings, common.config.clone()))??)
 }

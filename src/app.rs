@@ -145,7 +145,7 @@ fn build(
     background.spawn(database.clone().watch(background.last.clone()));
     let retention = settings.database.retention;
     background.spawn(inbox::clean_until_stopped(pool.clone(), retention, background.last.clone()));
-    let clients = api_clients(&settings.tenants, metrics)?;
+    let clients = api_clients(settings, &database, metrics)?;
     let (addresses, upkeep) = addresses(&settings.tenants, &clients, &database, metrics);
     let (listening, last) = (settings.database.clone(), background.last.clone());
     background.spawn(upkeep.run_until_stopped(listening, pool.clone(), last));
@@ -182,15 +182,22 @@ fn build(
 type ApiClients = BTreeMap<String, Arc<ApiClient>>;
 
 /// Every tenant's API client. Whatever asks the API shares it: its token, its
-/// pauses and its bound on requests are the tenant's.
+/// breaker, its quota and its bounds are the tenant's.
 ///
 /// # Errors
 ///
 /// If a client cannot be made.
-fn api_clients(tenants: &[TenantSettings], metrics: &Arc<Metrics>) -> anyhow::Result<ApiClients> {
-    let client =
-        |tenant: &TenantSettings| Ok((tenant.id.clone(), Arc::new(api_client(tenant, metrics)?)));
-    tenants.iter().map(client).collect()
+fn api_clients(
+    settings: &Settings,
+    database: &Database,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<ApiClients> {
+    let client = |tenant: &TenantSettings| {
+        let places = settings.concurrency_of(tenant);
+        let client = api_client(tenant, metrics)?.of_worker(places, database.clone());
+        Ok((tenant.id.clone(), Arc::new(client)))
+    };
+    settings.tenants.iter().map(client).collect()
 }
 
 /// The address cache over the tenants' API clients, and what has to run for it.
@@ -220,6 +227,7 @@ pub fn api_client(tenant: &TenantSettings, metrics: &Arc<Metrics>) -> anyhow::Re
         base_url: tenant.base_url().map_err(anyhow::Error::msg)?,
         client_id: tenant.client_id.clone(),
         client_secret: tenant.client_secret.clone(),
+        limits: tenant.limits.clone(),
     };
     Ok(ApiClient::new(settings, clock::system, Arc::clone(metrics))?)
 }

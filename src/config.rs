@@ -140,6 +140,8 @@ pub struct TenantSettings {
     pub video: VideoSettings,
     /// `[tenants.mapping]`
     pub mapping: MappingSettings,
+    /// `[tenants.limits]`
+    pub limits: LimitSettings,
 }
 
 /// What tells whether a visit is online.
@@ -185,6 +187,20 @@ pub struct VideoSettings {
     /// How long before the start `video_call.reminder_due` is published; none by default.
     #[serde(deserialize_with = "durations")]
     pub reminders: Vec<Duration>,
+}
+
+/// `[tenants.limits]`: so that one tenant's API delays no other tenant.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Requests under way at once in one pod. Docplanner's firewall counts requests, and a cold cache would otherwise
+    /// send one for each doctor at once.
+    pub requests_in_flight: usize,
+    /// How many deliveries of the tenant may wait for its API at once in one pod: no more places of the prefetch window
+    /// are held by an API that is slow. By default [`Settings::concurrency_of`].
+    pub concurrency: Option<usize>,
+    /// The share of the API's quota that only timers spend: payments that are due, reminders.
+    pub payment_reserve: f64,
 }
 
 /// `[tenants.mapping]`
@@ -279,6 +295,7 @@ impl Default for TenantSettings {
             payments: PaymentSettings::default(),
             video: VideoSettings::default(),
             mapping: MappingSettings::default(),
+            limits: LimitSettings::default(),
         }
     }
 }
@@ -292,6 +309,23 @@ impl Default for PaymentSettings {
 impl Default for VideoSettings {
     fn default() -> Self {
         Self { fetch_missing_url: true, reminders: Vec::new() }
+    }
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { requests_in_flight: 16, concurrency: None, payment_reserve: 0.1 }
+    }
+}
+
+impl Settings {
+    /// How many deliveries of this tenant may wait for its API at once: a quarter of the prefetch window if nothing is
+    /// set, and all of it for a tenant that shares it with nobody.
+    #[must_use]
+    pub fn concurrency_of(&self, tenant: &TenantSettings) -> usize {
+        let window = usize::from(self.broker.prefetch);
+        let usual = if self.tenants.len() > 1 { window.div_ceil(4) } else { window };
+        tenant.limits.concurrency.unwrap_or(usual)
     }
 }
 

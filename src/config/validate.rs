@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Problem, Secret, Settings, TenantSettings};
+use super::{LimitSettings, Problem, Secret, Settings, TenantSettings};
 use crate::retry::RetryPolicy;
 
 /// Past this, `database.lease` no longer is what it is for.
@@ -15,6 +15,9 @@ const LONGEST_LEASE: Duration = Duration::from_hours(1);
 /// Nobody has a month to pay.
 const LONGEST_WINDOW: Duration = Duration::from_hours(30 * 24);
 const LONGEST_GRACE: Duration = Duration::from_hours(24);
+
+/// More at once would look like an attack.
+const MOST_REQUESTS: usize = 256;
 
 impl Settings {
     /// Reads `x_file` into `x` for every secret.
@@ -149,12 +152,30 @@ impl TenantSettings {
         if self.payments.grace > LONGEST_GRACE {
             problem(problems, &format!("{path}.payments.grace"), "must be at most 1 day");
         }
+        self.limits.validate(&format!("{path}.limits"), problems);
         let offsets = &self.video.reminders;
         let is_good = |offset: &Duration| !offset.is_zero() && *offset <= LONGEST_WINDOW;
         let distinct: HashSet<_> = offsets.iter().map(Duration::as_secs).collect();
         if !offsets.iter().all(is_good) || distinct.len() != offsets.len() {
             let why = "each must be longer than 0, at most 30 days, and different from the others";
             problem(problems, &format!("{path}.video.reminders"), why);
+        }
+    }
+}
+
+impl LimitSettings {
+    fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
+        if !(1..=MOST_REQUESTS).contains(&self.requests_in_flight) {
+            let why = format!("must be 1 to {MOST_REQUESTS}");
+            problem(problems, &format!("{path}.requests_in_flight"), why);
+        }
+        if self.concurrency == Some(0) {
+            let why = "must be at least 1, or no delivery could ask its API";
+            problem(problems, &format!("{path}.concurrency"), why);
+        }
+        if !(0.0..=0.9).contains(&self.payment_reserve) {
+            let why = "must be 0 to 0.9, a share of the API's quota";
+            problem(problems, &format!("{path}.payment_reserve"), why);
         }
     }
 }

@@ -74,7 +74,9 @@ impl Setbacks {
             ApiError::RateLimited { wait } => {
                 again(wait.unwrap_or(UNTOLD_LIMIT_PAUSE).max(SHORTEST_PAUSE), WhyWait::RateLimit)
             }
-            ApiError::Paused { wait } => again((*wait).max(SHORTEST_PAUSE), WhyWait::RateLimit),
+            ApiError::Paused { wait } | ApiError::OutOfQuota { wait } => {
+                again((*wait).max(SHORTEST_PAUSE), WhyWait::RateLimit)
+            }
             ApiError::Firewall { .. } if is_paused => {
                 Next::AskAgain { wait: None, why: WhyWait::Firewall }
             }
@@ -98,7 +100,10 @@ impl Setbacks {
             ApiError::Unknown { .. }
             | ApiError::Unauthorized
             | ApiError::Refused { .. }
-            | ApiError::NoAddress => Next::GiveUp,
+            | ApiError::NoAddress
+            // A walk paces itself, and is nobody's delivery.
+            | ApiError::Resting { .. }
+            | ApiError::Crowded => Next::GiveUp,
         }
     }
 }

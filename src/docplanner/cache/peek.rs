@@ -9,7 +9,7 @@ use deadpool_postgres::Pool;
 
 use super::{Asked, DoctorId, Key, Tenant, Told, known::Known, shared, statements};
 use crate::{
-    docplanner::{ApiClient, ApiError},
+    docplanner::{ApiClient, ApiError, Urgency},
     normalize::AddressFacts,
     notification::Place,
 };
@@ -50,7 +50,8 @@ pub async fn peek(
     }
     let doctor = DoctorId { tenant: tenant.to_owned(), facility, doctor };
     let tenant = Tenant { client: Arc::new(client), ttl };
-    let asked = Asked { tenant: &tenant, key: Key::new(&doctor.tenant, address), doctor, address };
+    let key = Key::new(&doctor.tenant, address);
+    let asked = Asked { tenant: &tenant, key, doctor, address, urgency: Urgency::Usual };
     let Told { addresses, result } = asked.ask_api().await;
     let answer = addresses.into_iter().find(|(id, _)| id == address);
     let peeked = match (result, answer, known) {

@@ -83,7 +83,8 @@ impl World {
         if self.has_ledger && taken.window.is_some() {
             self.ledger.clone_from(&taken.window);
         }
-        self.pods[pod].put(taken, urgency, self.instant())
+        let now = self.instant();
+        self.pods[pod].put(taken, urgency, now)
     }
 
     fn sent(&self) -> u64 {

@@ -7,6 +7,9 @@ use crate::support::{Story, clinic, until};
 
 const BOOKINGS: u32 = 40;
 
+const OPENED: &str = "only one request now and then tries it";
+const CLOSED: &str = "the API is back";
+
 /// Failures in a row that open it at once, and the requests that are under way then.
 const UNTIL_OPEN: u64 = 50 + 16;
 
@@ -20,7 +23,7 @@ async fn a_dead_api_is_asked_by_probes_only_and_everything_is_published_when_it_
     story.docplanner.fault(Fault::status(503).on(LISTS));
 
     story.deliver_all(&bookings).await;
-    worker.until_logged("the API is down").await;
+    worker.until_logged(OPENED).await;
     // More often than anybody may fail.
     worker.until_settled("retry", BOOKINGS * 8).await;
     let failed = story.docplanner.count(LISTS);
@@ -32,8 +35,8 @@ async fn a_dead_api_is_asked_by_probes_only_and_everything_is_published_when_it_
     story.next_events(BOOKINGS as usize).await;
     worker.until_settled("published", BOOKINGS).await;
     worker.assert_metric("api_breaker_state", &["tenant=\"acme\""], 0).await;
-    assert_eq!(worker.log().count("the API is down"), 1, "told once");
-    assert_eq!(worker.log().count("the API is back"), 1, "told once");
+    assert_eq!(worker.log().count(OPENED), 1, "told once");
+    assert_eq!(worker.log().count(CLOSED), 1, "told once");
     assert!(story.broker.further_dead_letters().is_empty());
 }
 
@@ -47,7 +50,7 @@ async fn known_flags_serve_while_the_breaker_is_open() {
     story.next_event().await;
     story.docplanner.fault(Fault::status(503).on(LISTS));
     story.deliver_all(&bookings).await;
-    worker.until_logged("the API is down").await;
+    worker.until_logged(OPENED).await;
 
     story.deliver(&clinic::booking_canceled("known", clinic::ONLINE)).await;
     assert_eq!(story.next_event().await.booking(), "known");
@@ -69,7 +72,7 @@ async fn a_delivery_of_an_api_that_never_comes_back_ends_by_the_probes_that_it_m
     assert_eq!(dead_letter.header("x-attempts").as_deref(), Some("6"));
     let error = dead_letter.header("x-error").unwrap();
     assert!(error.contains("503"), "what happened, not that it had to wait: {error}");
-    until("it is told", async || worker.log().find("the API is down")).await;
+    until("it is told", async || worker.log().find(OPENED)).await;
     let asked = story.docplanner.count(LISTS);
     assert!(asked < 3 * 6, "{asked} requests: a probe is one");
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use docplanner_worker::simulator::api::{Fault, Options, RateLimit, Simulator};
 
-use super::bookings_at_unknown_doctors;
+use super::{LISTS, bookings_at_unknown_doctors};
 use crate::support::{
     Story,
     broker::INCOMING,
@@ -136,7 +136,7 @@ async fn who_finds_no_place_has_what_the_database_knows() {
     assert!(one.stop().await.success());
 
     let two = story.worker().await;
-    story.docplanner.fault(Fault::hang());
+    story.docplanner.fault(Fault::hang().on(LISTS));
     let elsewhere = clinic::slot_booked("b2", clinic::ELSEWHERE);
     story.deliver(&clinic::with_doctor(elsewhere, clinic::OTHER_DOCTOR)).await;
     story

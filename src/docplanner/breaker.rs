@@ -265,7 +265,7 @@ mod tests {
     fn requests_from_before_it_opened_count_only_if_they_are_answered() {
         let mut story = Story::begin();
         let (slow, slower) = (story.breaker.pass(story.now), story.breaker.pass(story.now));
-        let mut opened = Story { ..Story::opened() };
+        let mut opened = Story::opened();
         let left = opened.breaker.pass(opened.now).unwrap_err();
         opened.breaker.ended(slow.unwrap(), Ending::Failed, opened.now);
         assert_eq!(opened.breaker.pass(opened.now), Err(left), "no longer pause");

@@ -71,7 +71,8 @@ impl Governor {
         loop {
             let scouted = self.scouted.notified();
             match self.next_step(urgency).await {
-                Step::Go => return Ok(()),
+                // Nothing that is taken ends in another taking.
+                Step::Go | Step::Take => return Ok(()),
                 Step::Wait(wait) => {
                     self.metrics.quota_wait(&self.tenant);
                     return Err(ApiError::OutOfQuota { wait });
@@ -81,8 +82,6 @@ impl Governor {
                     has_listened = true;
                     let _ = tokio::time::timeout(SCOUT_TAKES, scouted).await;
                 }
-                // Nothing that is taken ends in this.
-                Step::Take => return Ok(()),
             }
         }
     }

@@ -165,6 +165,8 @@ fn ending(result: &Result<Answer, ApiError>) -> Ending {
         Err(ApiError::Unreachable(_) | ApiError::Failed { .. } | ApiError::Firewall { .. }) => {
             Ending::Failed
         }
+        // Nothing was asked.
+        Err(ApiError::SecretRefused { .. }) => Ending::Unknown,
         Ok(_) | Err(_) => Ending::Answered,
     }
 }

@@ -99,6 +99,7 @@ impl Setbacks {
             }
             ApiError::Unknown { .. }
             | ApiError::Unauthorized
+            | ApiError::SecretRefused { .. }
             | ApiError::Refused { .. }
             | ApiError::NoAddress
             // A walk paces itself, and is nobody's delivery.

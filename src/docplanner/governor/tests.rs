@@ -5,7 +5,7 @@ use super::{ledger::Taken, *};
 use crate::docplanner::quota::{Grant, Window};
 
 const LIMIT: u64 = 60;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 const RESERVE: f64 = 0.1;
 const RESERVED: u64 = 6;
 

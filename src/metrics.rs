@@ -2,6 +2,7 @@
 //! start, so that the first event shows as an increase.
 
 mod labels;
+mod queues;
 
 use std::{
     sync::{PoisonError, RwLock, atomic::AtomicU64},
@@ -17,9 +18,10 @@ use prometheus_client::{
 use self::labels::{
     API_OPERATIONS, API_STATUSES, ApiLabels, CACHE_RESULTS, DISPOSITIONS, DeliveryLabels,
     DispositionLabels, EventLabels, KindLabels, NO_KIND, NO_TENANT, PUBLISH_RESULTS,
-    RELOAD_RESULTS, ReasonLabels, ReloadLabels, ResultLabels, STAGES, StageLabels, TIMER_RESULTS,
-    TenantLabels, TimerLabels,
+    RELOAD_RESULTS, ReasonLabels, ReloadLabels, ResultLabels, SPAN_RESULTS, STAGES, SpanLabels,
+    StageLabels, TIMER_RESULTS, TenantLabels, TimerLabels,
 };
+pub use self::queues::{QueueMetrics, QueueSeen};
 use crate::{
     delivery::{Disposition, Processed, Reason},
     effects::TimerKind,
@@ -37,6 +39,8 @@ const SECONDS: [f64; 14] =
 /// The metrics, with the registry that renders them.
 pub struct Metrics {
     registry: Registry,
+    /// What the worker sees of its queues.
+    pub queues: QueueMetrics,
     /// Those whose payments are counted.
     tenants: RwLock<Vec<String>>,
     deliveries: Family<DeliveryLabels, Counter>,
@@ -58,6 +62,7 @@ pub struct Metrics {
     config_reloads: Family<ReloadLabels, Counter>,
     config_last_reload_successful: Gauge,
     config_hash: Gauge<u64, AtomicU64>,
+    spans: Family<SpanLabels, Counter>,
     parts: [Gauge; 4],
 }
 
@@ -69,6 +74,7 @@ impl Metrics {
         let mut metrics = Self {
             tenants: RwLock::default(),
             registry: Registry::with_prefix("docplanner_worker"),
+            queues: QueueMetrics::default(),
             deliveries: Family::default(),
             delivery_duration: Family::new_with_constructor(histogram),
             stage_duration: Family::new_with_constructor(histogram),
@@ -88,6 +94,7 @@ impl Metrics {
             config_reloads: Family::default(),
             config_last_reload_successful: Gauge::default(),
             config_hash: Gauge::default(),
+            spans: Family::default(),
             parts: std::array::from_fn(|_| Gauge::default()),
         };
         metrics.register();
@@ -175,6 +182,8 @@ impl Metrics {
             "A number made of the tenants' settings in force, secrets aside: equal where they are",
             self.config_hash.clone(),
         );
+        r.register("spans", "Spans, and whether the collector got them", self.spans.clone());
+        self.queues.register(r);
         let [consuming, publishing, blocked, database] = &self.parts;
         r.register("broker_connected", "1 while deliveries can arrive", consuming.clone());
         r.register("broker_publishing", "1 while events can be published", publishing.clone());
@@ -191,6 +200,9 @@ impl Metrics {
             for result in TIMER_RESULTS {
                 drop(self.timers.get_or_create(&TimerLabels { kind, result }));
             }
+        }
+        for result in SPAN_RESULTS {
+            drop(self.spans.get_or_create(&SpanLabels { result }));
         }
         for stage in STAGES {
             drop(self.stage_duration.get_or_create(&StageLabels { stage }));
@@ -349,12 +361,8 @@ impl Metrics {
 
     /// A timer fired.
     pub fn timer(&self, kind: TimerKind, fate: Fate) {
-        let result = match fate {
-            Fate::Published => "published",
-            Fate::Pointless => "pointless",
-            Fate::Postponed { .. } => "postponed",
-        };
-        self.timers.get_or_create(&TimerLabels { kind: kind.as_str(), result }).inc();
+        let labels = TimerLabels { kind: kind.as_str(), result: fate.label() };
+        self.timers.get_or_create(&labels).inc();
     }
 
     /// Payments by tenant: pending, and overdue. Who is not named has none.
@@ -373,6 +381,12 @@ impl Metrics {
     /// An acknowledgement did not reach the broker.
     pub fn ack_lost(&self) {
         self.acks_lost.inc();
+    }
+
+    /// So many spans were exported or lost.
+    pub fn spans(&self, result: &'static str, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.spans.get_or_create(&SpanLabels { result }).inc_by(count);
     }
 
     /// The exposition that Prometheus scrapes (OpenMetrics text), with what works at the moment.

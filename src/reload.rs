@@ -1,7 +1,8 @@
 //! Follows the settings file while the worker runs: tenants change without a restart, all or nothing.
 //!
 //! The file is read every second rather than watched: that sees a Kubernetes volume's swapped symlinks, a file on a
-//! network share and an editor's rename alike, and costs less than a delivery. Secrets in files are read along.
+//! network share and an editor's rename alike, and costs less than a delivery. What secrets in files are by now is not its business:
+//! whoever needs one reads it then.
 
 mod departures;
 mod watch;
@@ -166,6 +167,9 @@ impl Reload {
         let tenants = Tenants::new(tenants, self.departures.tenants());
         let all = || tenants.all().iter().chain(tenants.leaving());
         self.topology.route_to(all().flat_map(|it| it.rules.iter().map(|r| r.target.clone())));
+        let topology = &self.topology;
+        let aged = [topology.incoming(), &topology.dead()];
+        self.metrics.queues.watch(topology.queues(), &aged);
         self.metrics.serve(all().map(|tenant| tenant.profile.id.as_str()));
         self.roster.replace(tenants);
     }

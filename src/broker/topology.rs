@@ -148,7 +148,7 @@ impl Topology {
     }
 
     /// Every queue, those of tenants' routes at the end.
-    fn queues(&self) -> Vec<Queue> {
+    fn all_queues(&self) -> Vec<Queue> {
         let routed = self.routed.read().unwrap_or_else(PoisonError::into_inner);
         [self.queues.as_slice(), &routed.queues].concat()
     }
@@ -185,6 +185,12 @@ impl Topology {
     #[must_use]
     pub fn incoming(&self) -> &str {
         &self.incoming
+    }
+
+    /// The names of all queues.
+    #[must_use]
+    pub fn queues(&self) -> Vec<String> {
+        self.all_queues().into_iter().map(|queue| queue.name).collect()
     }
 
     /// The queue for what is set aside.
@@ -225,7 +231,7 @@ impl Topology {
         for exchange in &self.exchanges {
             exchange.declare(&channel, false).await?;
         }
-        for queue in self.queues() {
+        for queue in self.all_queues() {
             queue.declare(&channel, false).await?;
         }
         for binding in &self.bindings {
@@ -246,7 +252,7 @@ impl Topology {
         for exchange in &self.exchanges {
             exchange.declare(&channel, true).await?;
         }
-        for queue in self.queues() {
+        for queue in self.all_queues() {
             queue.declare(&channel, true).await?;
         }
         step("cannot close a channel", channel.close(200, "verified".into())).await
@@ -265,7 +271,7 @@ impl Topology {
                 "internal": false,
                 "arguments": json_arguments(&exchange.arguments),
             })).collect::<Vec<_>>(),
-            "queues": self.queues().iter().map(|queue| json!({
+            "queues": self.all_queues().iter().map(|queue| json!({
                 "name": queue.name,
                 "vhost": vhost,
                 "durable": true,
@@ -287,7 +293,7 @@ impl Topology {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let exchanges = self.exchanges.iter().map(|e| format!("{} exchange {}", e.kind, e.name));
-        let queues = self.queues().into_iter().map(|queue| format!("quorum queue {}", queue.name));
+        let queues = self.queues().into_iter().map(|queue| format!("quorum queue {queue}"));
         exchanges.chain(queues).collect()
     }
 }

@@ -3,7 +3,6 @@ use crate::{
     clock,
     docplanner::{ApiClient, ApiSettings},
     metrics::Metrics,
-    private::Secret,
 };
 
 fn tenant(id: &str, facilities: &[&str]) -> Arc<Tenant> {
@@ -19,7 +18,7 @@ fn tenant(id: &str, facilities: &[&str]) -> Arc<Tenant> {
         tenant: settings.id.clone(),
         base_url: settings.base_url().unwrap(),
         client_id: String::new(),
-        client_secret: Secret::default(),
+        client_secret: settings.client_secret.clone(),
     };
     let client = ApiClient::new(api, clock::system, Arc::new(Metrics::new([]))).unwrap();
     Arc::new(Tenant::new(settings, Arc::new(client)))

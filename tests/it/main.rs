@@ -30,6 +30,8 @@ mod poison;
 mod reload;
 mod restarts;
 mod routes;
+mod secrets;
+mod seeing;
 mod shared_flags;
 mod timers;
 mod topology_outages;

@@ -34,6 +34,7 @@ pub mod mapping;
 pub mod quarantine;
 
 // Running it.
+pub mod checkup;
 pub mod config;
 pub mod health;
 pub mod metrics;

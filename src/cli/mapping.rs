@@ -34,7 +34,7 @@ pub(super) fn execute(action: &Action) -> Result<(), Failure> {
 }
 
 /// The tenant of this id.
-fn tenant<'s>(settings: &'s Settings, id: &str) -> Result<&'s TenantSettings, Failure> {
+pub(super) fn tenant<'s>(settings: &'s Settings, id: &str) -> Result<&'s TenantSettings, Failure> {
     settings.tenants.iter().find(|tenant| tenant.id == id).ok_or_else(|| {
         let known: Vec<_> = settings.tenants.iter().map(|tenant| tenant.id.as_str()).collect();
         Failure::Usage(format!("unknown tenant {id:?}; the settings have: {}", known.join(", ")))

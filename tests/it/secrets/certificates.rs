@@ -182,8 +182,8 @@ async fn what_tls_fails_at_is_told_with_the_setting_to_look_at() {
             continue;
         };
         for section in ["broker", "database"] {
-            let mut problems = ran.stdout.lines().filter(|line| line.starts_with("PROBLEM"));
-            let problem = problems.find(|line| line.starts_with(&format!("PROBLEM  {section}: ")));
+            let mut problems = ran.stdout.lines().filter(|line| line.starts_with("ERROR"));
+            let problem = problems.find(|line| line.starts_with(&format!("ERROR    {section}: ")));
             let problem = problem.unwrap_or_else(|| panic!("{told}: {}", ran.stdout));
             assert!(problem.contains(told), "{told}: {problem}");
             assert!(problem.contains(&format!("{section}.")), "the setting is named: {problem}");

@@ -22,7 +22,7 @@ pub use crate::private::Secret;
 use crate::tls::{ClientTls, TlsFileError, TlsFiles};
 
 /// All settings.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// RabbitMQ.
@@ -42,8 +42,15 @@ pub struct Settings {
     pub(crate) fixed: Fixed,
 }
 
+/// Whether both say the same: of everything but the tenants, what was read tells.
+impl PartialEq for Settings {
+    fn eq(&self, other: &Self) -> bool {
+        self.fixed == other.fixed && self.tenants == other.tenants
+    }
+}
+
 /// `[broker]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BrokerSettings {
     /// `amqp://user:password@host:5672/vhost`, or `amqps://`.
@@ -83,7 +90,7 @@ pub struct BrokerSettings {
 }
 
 /// `[database]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:5432/database?sslmode=verify-full`.
@@ -111,7 +118,7 @@ pub struct DatabaseSettings {
 }
 
 /// `[http]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// Where `/livez`, `/readyz` and `/metrics` are served.
@@ -119,7 +126,7 @@ pub struct HttpSettings {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// `json` or `text`.
@@ -129,7 +136,7 @@ pub struct LogSettings {
 }
 
 /// `[traces]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TraceSettings {
     /// The collector's OTLP over HTTP, such as `http://collector:4318`; none: no traces.

@@ -12,6 +12,7 @@ mod lookup;
 mod model;
 mod refused_secret;
 mod scopes;
+mod send;
 mod single_flight;
 
 use std::time::Duration;

@@ -42,6 +42,7 @@ pub mod rotation;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
+pub mod traces;
 
 #[cfg(feature = "simulator")]
 pub mod simulator;

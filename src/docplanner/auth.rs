@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tracing::{info, warn};
 
 use super::{
-    ApiError, answer::classify, refused_secret::RefusedSecret, single_flight::SingleFlight,
+    ApiError, refused_secret::RefusedSecret, send::send, single_flight::SingleFlight,
 };
 use crate::{clock::Clock, config::Credential, private::Secret};
 
@@ -128,14 +128,12 @@ impl TokenSource {
     }
 
     async fn request_with(&self, secret: &Secret) -> Result<Token, ApiError> {
-        let answer = self
+        let request = self
             .http
             .post(self.url.clone())
             .basic_auth(&self.client_id, Some(secret.expose()))
-            .form(&[("grant_type", "client_credentials"), ("scope", "integration")])
-            .send()
-            .await;
-        let body = match classify(answer, self.clock).await {
+            .form(&[("grant_type", "client_credentials"), ("scope", "integration")]);
+        let body = match send(request, "POST", &self.url, self.clock).await {
             Ok(answer) => answer.body,
             // The token endpoint tells wrong credentials in several ways; all mean the same.
             Err(ApiError::Refused { .. } | ApiError::Unknown { .. }) => {

@@ -2,11 +2,12 @@
 
 mod connection;
 mod consumer;
-mod properties;
+pub(crate) mod properties;
 mod publisher;
 mod settle;
 mod topology;
 
+pub(crate) use self::{connection::step, consumer::ACKS_PASS_ON};
 pub use self::{
     connection::{BrokerError, connect},
     consumer::Consumer,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Common, Failure, Output, block_on, migrated_database, pretty};
+use super::{Common, Failure, Output, block_on, migrated_database, pretty, print};
 use crate::{
     app,
     broker::{self, Topology},
@@ -44,7 +44,7 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
         Ok(settings) => settings,
         Err(problems) if arguments.output == Output::Json => {
             let findings: Vec<_> = problems.0.iter().map(Finding::from).collect();
-            println!("{}", pretty(&findings)?);
+            print(pretty(&findings)?)?;
             return Err(Failure::ToldUsage);
         }
         Err(problems) => return Err(problems.into()),
@@ -54,8 +54,8 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
         findings.extend(block_on(connect(&settings))?);
     }
     match arguments.output {
-        Output::Text => print_text(&findings),
-        Output::Json => println!("{}", pretty(&findings)?),
+        Output::Text => findings.iter().try_for_each(|finding| print(finding.in_words()))?,
+        Output::Json => print(pretty(&findings)?)?,
     }
     let all_good = findings.iter().all(|finding| finding.ok);
     if all_good { Ok(()) } else { Err(Failure::Told) }
@@ -139,6 +139,17 @@ impl Finding {
         Self::of(what.to_owned(), Ok(()), "")
     }
 
+    fn in_words(&self) -> String {
+        let what = &self.what;
+        match &self.problem {
+            None => format!("ok       {what}"),
+            Some(problem) => {
+                let remedy = self.remedy.unwrap_or_default();
+                format!("PROBLEM  {what}: {problem}\n         remedy: {remedy}")
+            }
+        }
+    }
+
     fn of(what: String, checked: Result<(), String>, remedy: &'static str) -> Self {
         let problem = checked.err();
         let remedy = problem.as_ref().map(|_| remedy);
@@ -150,17 +161,5 @@ impl From<&Problem> for Finding {
     fn from(Problem { path, message }: &Problem) -> Self {
         let what = format!("settings: {path}");
         Self { what, ok: false, problem: Some(message.clone()), remedy: None }
-    }
-}
-
-fn print_text(findings: &[Finding]) {
-    for Finding { what, problem, remedy, .. } in findings {
-        match problem {
-            None => println!("ok       {what}"),
-            Some(problem) => {
-                let remedy = remedy.unwrap_or_default();
-                println!("PROBLEM  {what}: {problem}\n         remedy: {remedy}");
-            }
-        }
     }
 }

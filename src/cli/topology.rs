@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use lapin::uri::AMQPUri;
 
-use super::{Common, Failure, block_on};
+use super::{Common, Failure, block_on, print};
 use crate::{
     broker::{self, Topology},
     config::Settings,
@@ -24,18 +24,15 @@ pub(super) fn execute(action: &Action) -> Result<(), Failure> {
             let settings = common.settings()?;
             let topology = Topology::new(&settings.broker);
             block_on(declare(&settings, &topology))??;
-            for name in topology.names() {
-                println!("declared {name}");
-            }
+            topology.names().iter().try_for_each(|name| print(format!("declared {name}")))
         }
         Action::Export(common) => {
             let settings = common.settings()?;
             let uri = settings.broker.url.expose().parse::<AMQPUri>();
             let vhost = uri.map_or_else(|_| "/".to_owned(), |uri| uri.vhost);
-            println!("{:#}", Topology::new(&settings.broker).definitions(&vhost));
+            print(format!("{:#}", Topology::new(&settings.broker).definitions(&vhost)))
         }
     }
-    Ok(())
 }
 
 async fn declare(settings: &Settings, topology: &Topology) -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use lapin::{
     Channel, Confirmation, Connection, Consumer, ErrorKind,
     message::Delivery as Message,
@@ -40,6 +40,10 @@ const MOST_PORTIONS: u32 = 30;
 
 /// A round trip each, so they should not be small; 1,000 bodies of 1.5 kB are nothing.
 const SMALLEST_PORTION: u32 = 1000;
+
+/// Acknowledgements that are on their way at once. A crash may leave as many letters that were put back in both queues;
+/// so it is none while letters are put back.
+const UNDER_WAY: usize = 200;
 
 /// When nothing comes for so long, the broker is asked whether there is anything left.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -89,7 +93,9 @@ struct Pass {
     /// How many letters the consumer has that are not acknowledged.
     taken: u16,
     portions: u32,
-    acknowledged: bool,
+    /// On their way to the broker. Awaiting each by itself would make the network the pace of a large discard.
+    acknowledgements: FuturesUnordered<BoxFuture<'static, lapin::Result<bool>>>,
+    has_acknowledged: bool,
     since: Instant,
 }
 
@@ -212,7 +218,7 @@ impl Desk {
         };
         match failed {
             Some(error) => Err(DeskError::NotPutBack { queue: self.incoming.clone(), error }),
-            None => self.throw_away(held).await,
+            None => self.take_out(held, 0).await,
         }
     }
 
@@ -222,14 +228,11 @@ impl Desk {
     ///
     /// If the broker is gone; the letter is still there then.
     pub async fn throw_away(&mut self, held: Held) -> Result<(), DeskError> {
-        let acknowledged = held.message.acker.ack(BasicAckOptions::default()).await;
-        let reached = acknowledged
-            .map_err(|source| BrokerError::Refused { step: "cannot take a letter out", source })?;
-        if !reached {
-            return Err(BrokerError::Cancelled.into());
-        }
-        self.pass.taken -= 1;
-        self.pass.acknowledged = true;
+        self.take_out(held, UNDER_WAY).await
+    }
+
+    async fn take_out(&mut self, held: Held, under_way: usize) -> Result<(), DeskError> {
+        self.pass.acknowledge(held.message, under_way).await?;
         self.passed -= 1;
         self.total -= 1;
         Ok(())
@@ -260,7 +263,8 @@ impl Desk {
 
     /// Puts what is held back into the queue, and waits until it is there: whoever comes next should find it.
     async fn give_back(&mut self) -> Result<(), DeskError> {
-        if self.pass.acknowledged {
+        self.pass.settle(0).await?;
+        if self.pass.has_acknowledged {
             sleep(ACKS_PASS_ON).await;
         }
         let close = self.pass.channel.close(200, "back to the queue".into());
@@ -295,7 +299,8 @@ impl Pass {
             consumer: None,
             taken: 0,
             portions: 0,
-            acknowledged: false,
+            acknowledgements: FuturesUnordered::new(),
+            has_acknowledged: false,
             since: Instant::now(),
         })
     }
@@ -332,6 +337,30 @@ impl Pass {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Takes a letter out of the queue, with at most so many others on their way.
+    async fn acknowledge(&mut self, message: Message, under_way: usize) -> Result<(), DeskError> {
+        let acker = message.acker;
+        let ack = async move { acker.ack(BasicAckOptions::default()).await };
+        self.acknowledgements.push(ack.boxed());
+        self.taken = self.taken.saturating_sub(1);
+        self.has_acknowledged = true;
+        self.settle(under_way).await
+    }
+
+    /// Waits until only so many acknowledgements are on their way.
+    async fn settle(&mut self, under_way: usize) -> Result<(), DeskError> {
+        // The first look at one sends it, and the broker counts on it before it sends more letters.
+        while let Some(Some(acknowledged)) = self.acknowledgements.next().now_or_never() {
+            reached(acknowledged)?;
+        }
+        while self.acknowledgements.len() > under_way
+            && let Some(acknowledged) = self.acknowledgements.next().await
+        {
+            reached(acknowledged)?;
+        }
+        Ok(())
     }
 
     async fn take_portion(&mut self, queue: &str) -> Result<Consumer, DeskError> {
@@ -382,6 +411,17 @@ async fn look_at(connection: &Connection, queue: &str) -> Result<(u32, u32), Des
         })?;
     step("cannot close a channel", channel.close(200, "looked".into())).await?;
     Ok((found.message_count(), found.consumer_count()))
+}
+
+/// Whether an acknowledgement reached the broker. `Ok(false)` is the same as an error.
+fn reached(acknowledged: lapin::Result<bool>) -> Result<(), DeskError> {
+    match acknowledged {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(BrokerError::Cancelled.into()),
+        Err(source) => {
+            Err(BrokerError::Refused { step: "cannot take a letter out", source }.into())
+        }
+    }
 }
 
 /// The number of the broker's refusal.

@@ -61,7 +61,9 @@ async fn a_letter_goes_back_as_it_came_and_begins_anew() {
     assert_eq!(back.properties.message_id().as_ref().unwrap().as_str(), "m-1");
     assert_eq!(back.properties.delivery_mode(), &Some(2));
     let headers = back.properties.headers().clone().unwrap();
-    let names: Vec<_> = headers.inner().keys().map(ToString::to_string).collect();
+    let names = headers.inner().keys().map(ToString::to_string);
+    // The broker's own of this very delivery.
+    let names: Vec<_> = names.filter(|name| name != "x-delivery-count").collect();
     assert_eq!(names, ["relay", "x-docplanner-tenant", "x-replayed-at"]);
 }
 

@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     config::{Problems, Settings},
-    database::connect_pool,
+    database::{connect_pool, told},
     inbox,
 };
 
@@ -123,7 +123,7 @@ impl Cli {
                 ExitCode::from(2)
             }
             Err(Failure::Work(error)) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", told(&*error));
                 ExitCode::FAILURE
             }
             Err(Failure::Told) => ExitCode::FAILURE,

@@ -85,6 +85,8 @@ pub enum Claim {
     Done,
     /// No: the key was claimed before, with other content.
     Conflict,
+    /// No: the store cannot hold what identifies it.
+    Refused,
 }
 
 /// Permission to process one key, for a time.

@@ -39,9 +39,11 @@ pub mod config;
 pub mod health;
 pub mod metrics;
 pub mod probes;
+pub mod rotation;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
+pub mod traces;
 
 #[cfg(feature = "simulator")]
 pub mod simulator;

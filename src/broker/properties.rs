@@ -52,8 +52,20 @@ pub(super) fn delivery(message: &lapin::message::Delivery) -> Delivery {
             .filter_map(|name| u64::try_from(integer(headers.as_ref()?, name)?).ok())
             .fold(0, u64::saturating_add),
         retried_at: headers.and_then(|headers| moment(headers, RETRIED_AT)),
+        sent_at: sent_at(&message.properties),
+        message_id: message.properties.message_id().as_ref().map(ToString::to_string),
         traceparent: headers.and_then(|headers| text(headers, "traceparent")),
     }
+}
+
+/// When a message was put into the queue that it came from, if its sender tells.
+fn sent_at(properties: &BasicProperties) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(i64::try_from((*properties.timestamp())?).ok()?, 0)
+}
+
+/// When a dead letter became one.
+pub(super) fn dead_since(properties: &BasicProperties) -> Option<DateTime<Utc>> {
+    moment(properties.headers().as_ref()?, FAILED_AT)
 }
 
 /// The properties of an event.

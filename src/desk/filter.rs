@@ -49,7 +49,7 @@ mod tests {
     use super::*;
     use crate::delivery::Reason;
 
-    fn check(filter: Filter, expected: bool) {
+    fn check(filter: &Filter, expected: bool) {
         let letter = Letter {
             id: "0123456789ab".into(),
             tenant: Some("acme".into()),
@@ -71,19 +71,19 @@ mod tests {
     fn each_condition_has_to_be_true_of_a_letter() {
         let any = Filter::default;
         let (noon, second) = (DateTime::UNIX_EPOCH, TimeDelta::seconds(1));
-        check(any(), true);
-        check(Filter { ids: vec!["ba".into(), "0123456789ab".into()], ..any() }, true);
-        check(Filter { ids: vec!["ba".into()], ..any() }, false);
-        check(Filter { tenant: Some("acme".into()), ..any() }, true);
-        check(Filter { tenant: Some("acm".into()), ..any() }, false);
-        check(Filter { cause: Some(Cause::Worker(Reason::Invalid)), ..any() }, true);
-        check(Filter { cause: Some(Cause::DeliveryLimit), ..any() }, false);
-        check(Filter { kind: Some(Kind::SlotBooked), ..any() }, true);
-        check(Filter { kind: Some(Kind::SlotBooking), ..any() }, false);
-        check(Filter { until: Some(noon), since: Some(noon), ..any() }, true);
-        check(Filter { until: Some(noon - second), ..any() }, false);
-        check(Filter { since: Some(noon + second), ..any() }, false);
+        check(&any(), true);
+        check(&Filter { ids: vec!["ba".into(), "0123456789ab".into()], ..any() }, true);
+        check(&Filter { ids: vec!["ba".into()], ..any() }, false);
+        check(&Filter { tenant: Some("acme".into()), ..any() }, true);
+        check(&Filter { tenant: Some("acm".into()), ..any() }, false);
+        check(&Filter { cause: Some(Cause::Worker(Reason::Invalid)), ..any() }, true);
+        check(&Filter { cause: Some(Cause::DeliveryLimit), ..any() }, false);
+        check(&Filter { kind: Some(Kind::SlotBooked), ..any() }, true);
+        check(&Filter { kind: Some(Kind::SlotBooking), ..any() }, false);
+        check(&Filter { until: Some(noon), since: Some(noon), ..any() }, true);
+        check(&Filter { until: Some(noon - second), ..any() }, false);
+        check(&Filter { since: Some(noon + second), ..any() }, false);
         let kind = Some(Kind::SlotBooked);
-        check(Filter { kind, tenant: Some("other".into()), ..any() }, false);
+        check(&Filter { kind, tenant: Some("other".into()), ..any() }, false);
     }
 }

@@ -194,7 +194,7 @@ impl Desk {
     /// If the broker does not take the copy; the letter stays where it is then.
     pub async fn put_back(&mut self, held: Held, now: DateTime<Utc>) -> Result<(), DeskError> {
         let channel = self.publishing().await?;
-        let copy = properties::for_replay(held.letter.properties(), now);
+        let copy = properties::for_replay(&held.letter.properties, now);
         let publishing = async {
             let options = BasicPublishOptions { mandatory: true, immediate: false };
             let queue = self.incoming.as_str().into();

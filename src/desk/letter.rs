@@ -36,7 +36,7 @@ pub struct Letter {
     pub subject: Subject,
     /// Its body.
     pub body: Body,
-    properties: BasicProperties,
+    pub(super) properties: BasicProperties,
 }
 
 /// Docplanner's ids of what a letter is about.
@@ -102,12 +102,6 @@ impl Letter {
                 (name.to_string(), known.unwrap_or_else(|| shown(value)))
             })
             .collect()
-    }
-
-    /// Its properties as they came.
-    #[must_use]
-    pub fn properties(&self) -> &BasicProperties {
-        &self.properties
     }
 }
 

@@ -4,14 +4,18 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tracing::debug;
 use uuid::Uuid;
 
 use super::{
-    Answer, Closing, Inbox, Lease, Pending, Request,
+    Answer, Claim, Closing, Inbox, Lease, Pending, Request,
     claims::{ClaimBatch, ClaimQuestion},
     closings::{CloseBatch, CloseQuestion},
 };
-use crate::database::{Batcher, Database};
+use crate::{
+    database::{Batcher, Database},
+    retry::chain,
+};
 
 /// How many claims, or closings, go to the database in one statement. A batch is as large as what
 /// arrived while the previous one ran, so this only bounds the size of a statement.
@@ -49,7 +53,7 @@ impl PostgresInbox {
         let clock = settings.clock;
         let (claims, claiming) = Batcher::new(BATCH_BOUND, move |questions| {
             let (database, settings) = (for_claims.clone(), settings.clone());
-            async move { database.until_answered(&ClaimBatch { questions, settings }).await }
+            async move { answer_claims(&database, questions, &settings).await }
         });
         let (closings, closing) = Batcher::new(BATCH_BOUND, move |questions| {
             let database = for_closings.clone();
@@ -60,6 +64,30 @@ impl PostgresInbox {
         };
         (Self { claims, closings }, task)
     }
+}
+
+/// Answers all of them together. If the database refuses the data of one, the others are asked without it.
+async fn answer_claims(
+    database: &Database,
+    questions: Vec<ClaimQuestion>,
+    settings: &InboxSettings,
+) -> Vec<Answer> {
+    let mut answers = Vec::with_capacity(questions.len());
+    let mut batches = vec![questions];
+    while let Some(questions) = batches.pop() {
+        let mut batch = ClaimBatch { questions, settings: settings.clone() };
+        match database.until_decided(&batch).await {
+            Ok(answered) => answers.extend(answered),
+            Err(refused) if batch.questions.len() > 1 => {
+                debug!(error = %chain(&refused), "looking for the claim that is refused");
+                let second_half = batch.questions.split_off(batch.questions.len() / 2);
+                // The first half is the next one to be asked: order is the order of delivery.
+                batches.extend([second_half, batch.questions]);
+            }
+            Err(_) => answers.push(Answer { claim: Claim::Refused, late: false, gap: false }),
+        }
+    }
+    answers
 }
 
 impl Inbox for PostgresInbox {

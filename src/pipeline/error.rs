@@ -36,6 +36,9 @@ pub enum Error {
     /// The same fact with other content.
     #[error("the same notification was received before with other content")]
     Conflict,
+    /// The inbox refuses its data. The decoder lets no such thing through that we know of.
+    #[error("the database cannot hold its ids or times")]
+    CannotBeKept,
     /// The address's flags could not be had.
     #[error("cannot look up the address")]
     Lookup(#[source] ApiError),
@@ -62,7 +65,9 @@ impl From<&Error> for Prospect {
         match error {
             Error::TooLarge { .. } => Prospect::Never(Reason::TooLarge),
             Error::Decode(DecodeError::Malformed(_)) => Prospect::Never(Reason::Malformed),
-            Error::Decode(DecodeError::Invalid { .. }) => Prospect::Never(Reason::Invalid),
+            Error::Decode(DecodeError::Invalid { .. }) | Error::CannotBeKept => {
+                Prospect::Never(Reason::Invalid)
+            }
             Error::UnknownTenant(_) => Prospect::Never(Reason::UnknownTenant),
             Error::Conflict => Prospect::Never(Reason::Conflict),
             Error::Unmapped(_) => Prospect::Never(Reason::Unmapped),

@@ -160,7 +160,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
                 store.remove(timer).await;
                 Err(Fate::Pointless)
             }
-            Claim::Held | Claim::Behind { .. } | Claim::Conflict => {
+            Claim::Held | Claim::Behind { .. } | Claim::Conflict | Claim::Refused => {
                 Err(Fate::Postponed { by: CHAIN_IS_BUSY, looked: false })
             }
         }

@@ -122,5 +122,6 @@ async fn replayed(story: &Story) -> Vec<String> {
 
 /// The settings of the broker, for the desk without its command.
 fn broker_settings(story: &Story) -> BrokerSettings {
-    BrokerSettings { url: Secret::new(&story.settings.amqp_url), ..BrokerSettings::default() }
+    let url = Secret::new(&story.settings.amqp_url).into();
+    BrokerSettings { url, ..BrokerSettings::default() }
 }

@@ -65,7 +65,8 @@ async fn discard(
     tally: &mut Tally,
 ) -> Result<(), Failure> {
     let mut progress = Progress::new("discarded");
-    until_signalled(async |stop| {
+    // Boxed, because it holds two walks through the queue.
+    let working = until_signalled(async |stop| {
         let mut desk = open(settings).await?;
         if !arguments.yes && !arguments.dry_run {
             let mut counted = Tally::default();
@@ -83,8 +84,8 @@ async fn discard(
         });
         worked.await?;
         Ok(desk.leave().await?)
-    })
-    .await
+    });
+    Box::pin(working).await
 }
 
 /// Shows what would be discarded, and asks.

@@ -16,9 +16,10 @@ use docplanner_worker::{
     effects::Effects,
     health::Health,
     inbox::{Claim, Closing, Inbox, InboxSettings, Lease, PostgresInbox, Request},
-    notification::Notification,
+    notification::{Chain, Notification, Role},
     private::Secret,
 };
+use futures_util::future::join_all;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -59,11 +60,54 @@ async fn the_inbox_decides_like_the_ledger() {
     }
 }
 
+#[tokio::test]
+async fn a_claim_that_the_database_cannot_hold_is_refused_and_its_neighbours_are_not() {
+    let story = Story::begin().await;
+    let inbox = pod(&story);
+    let claims = (1..=9).map(|id| {
+        let mut claim = confirmation(id);
+        if id == 4 {
+            // The decoder refuses it; should it miss another kind of text, this is what happens.
+            claim.chain.partition_key = "a\0b".to_owned();
+        }
+        inbox.claim(&claim)
+    });
+    let answers = join_all(claims).await;
+    for (id, answer) in (1..).zip(answers) {
+        match answer.unwrap().claim {
+            Claim::Acquired(lease) => assert_eq!(lease.position.partition_key, id.to_string()),
+            Claim::Refused => assert_eq!(id, 4),
+            other => panic!("{id}: {other:?}"),
+        }
+    }
+}
+
+/// The claim of a booking's confirmation.
+fn confirmation(id: u32) -> Request {
+    let data = json!({ "visit_booking": { "id": id.to_string() } });
+    let mut body = clinic::notification("booking-confirmed", clinic::ONLINE, data);
+    body["created_at"] = at(0).to_rfc3339().into();
+    let notification = Notification::decode(body.to_string().as_bytes()).unwrap();
+    let key = notification.key("acme");
+    let chain = notification.chain("acme", &key);
+    Request {
+        content: notification.content(),
+        // Nothing that it would have to wait for.
+        chain: Chain { role: Role::Begins, ..chain },
+        told_at: notification.created_at,
+        retried_at: None,
+        tries: false,
+        key,
+    }
+}
+
 fn pod(story: &Story) -> PostgresInbox {
     // Nothing here is about a crash of the server, so nobody has to wait for its disk.
-    let url = format!("{}?options=-c%20synchronous_commit%3Doff", story.settings.database_url);
+    let url = &story.settings.database_url;
+    let more = if url.contains('?') { '&' } else { '?' };
+    let url = format!("{url}{more}options=-c%20synchronous_commit%3Doff");
     let settings = DatabaseSettings {
-        url: Secret::new(url.as_str()),
+        url: Secret::new(url).into(),
         pool_size: 2,
         ..DatabaseSettings::default()
     };
@@ -190,13 +234,13 @@ impl<'p> Play<'p> {
                 }
                 Claim::Held | Claim::Behind { .. } => Expected::Wait,
                 Claim::Done => Expected::Done,
-                Claim::Conflict => panic!("nothing differs: {message:?}"),
+                Claim::Conflict | Claim::Refused => panic!("nothing differs: {message:?}"),
             };
             assert_eq!(claim, expected, "{message:?} at pod {pod}");
             match answer.claim {
                 Claim::Acquired(lease) => self.leases.push((*message, lease)),
                 Claim::Held | Claim::Behind { .. } => self.retry(*message),
-                Claim::Done | Claim::Conflict => {}
+                Claim::Done | Claim::Conflict | Claim::Refused => {}
             }
         }
     }
@@ -302,9 +346,9 @@ impl<'p> Play<'p> {
         let key = notification.key(&format!("{tenant}-{}", message.key));
         let mut chain = notification.chain(&tenant, &key);
         chain.role = match (message.begins, message.follows) {
-            (true, _) => docplanner_worker::notification::Role::Begins,
-            (_, true) => docplanner_worker::notification::Role::Follows,
-            _ => docplanner_worker::notification::Role::Unknown,
+            (true, _) => Role::Begins,
+            (_, true) => Role::Follows,
+            _ => Role::Unknown,
         };
         Request {
             content: notification.content(),

@@ -5,6 +5,7 @@ mod explain;
 mod mapping;
 mod migrate;
 mod run;
+mod schema;
 mod topology;
 
 use std::{
@@ -53,6 +54,11 @@ enum Command {
     },
     /// Tell what a notification would become; publishes nothing, writes nothing.
     Explain(explain::Arguments),
+    /// Print what others rely on: the schemas of events and settings, and the queues.
+    Schema {
+        #[command(subcommand)]
+        document: schema::Document,
+    },
 }
 
 /// What every command takes.
@@ -102,6 +108,7 @@ impl Cli {
             Command::Topology { action } => topology::execute(&action),
             Command::Mapping { action } => mapping::execute(&action),
             Command::Explain(arguments) => explain::execute(&arguments),
+            Command::Schema { document } => schema::execute(&document),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

@@ -7,13 +7,15 @@ mod validate;
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use crate::private::Secret;
 
 /// All settings.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["tenants"]))]
 pub struct Settings {
     /// RabbitMQ.
     pub broker: BrokerSettings,
@@ -24,11 +26,12 @@ pub struct Settings {
     /// Log lines on stderr.
     pub log: LogSettings,
     /// The API clients whose notifications arrive.
+    #[schemars(length(min = 1))]
     pub tenants: Vec<TenantSettings>,
 }
 
 /// `[broker]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BrokerSettings {
     /// `amqp://user:password@host:5672/vhost`, or `amqps://`.
@@ -38,10 +41,13 @@ pub struct BrokerSettings {
     /// For `amqps://`: the CA to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Where the relay puts notifications. Retry and dead-letter queues are named after it.
+    #[schemars(length(min = 1, max = 200))]
     pub queue: String,
     /// Where events go.
+    #[schemars(length(min = 1, max = 200))]
     pub exchange: String,
     /// How many deliveries are in flight at most, which also bounds memory: prefetch × body.
+    #[schemars(range(min = 1))]
     pub prefetch: u16,
     /// How long a failed delivery waits before each next try; one retry queue each. After the last
     /// one it is dead-lettered.
@@ -50,6 +56,7 @@ pub struct BrokerSettings {
     /// Whether missing queues, exchanges and bindings are declared; if not, only verified.
     pub declare_topology: bool,
     /// A larger body is dead-lettered unread.
+    #[schemars(range(min = 1))]
     pub max_body_bytes: usize,
     /// How long a stopping worker finishes what is in flight. Keep it below the pod's
     /// `terminationGracePeriodSeconds`.
@@ -61,7 +68,7 @@ pub struct BrokerSettings {
 }
 
 /// `[database]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:5432/database?sslmode=verify-full`.
@@ -71,6 +78,7 @@ pub struct DatabaseSettings {
     /// For TLS: the CA to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Connections per pod. Claims and closings travel in batches, so few are enough.
+    #[schemars(range(min = 2))]
     pub pool_size: usize,
     /// How long completed idempotency keys are kept. The API can re-send for 14 days and 72 hours.
     #[serde(deserialize_with = "duration")]
@@ -82,7 +90,7 @@ pub struct DatabaseSettings {
 }
 
 /// `[http]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// Where `/livez`, `/readyz` and `/metrics` are served.
@@ -90,7 +98,7 @@ pub struct HttpSettings {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// `json` or `text`.
@@ -100,7 +108,7 @@ pub struct LogSettings {
 }
 
 /// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One object a line.
@@ -110,16 +118,24 @@ pub enum LogFormat {
 }
 
 /// `[[tenants]]`: one API client of Docplanner.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(
+    extend("required" = ["id", "domain", "client_id"]),
+    extend("oneOf" = [{ "required": ["client_secret"] }, { "required": ["client_secret_file"] }])
+)]
 pub struct TenantSettings {
     /// `[a-z0-9-]{1,40}`; the first word of its routing keys.
+    #[schemars(regex(pattern = "^[a-z0-9-]{1,40}$"))]
     pub id: String,
     /// The country's domain, such as `znanylekarz.pl`.
+    #[schemars(regex(pattern = "^(?!www\\.)[^/]+$"))]
     pub domain: String,
     /// Replaces `https://www.{domain}`.
+    #[schemars(regex(pattern = "^https?://"))]
     pub base_url: Option<String>,
     /// OAuth client id.
+    #[schemars(length(min = 1))]
     pub client_id: String,
     /// OAuth client secret.
     pub client_secret: Secret,
@@ -143,7 +159,7 @@ pub struct TenantSettings {
 }
 
 /// What tells whether a visit is online.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnlineDetection {
     /// The address: `is_online_only`.
@@ -155,7 +171,7 @@ pub enum OnlineDetection {
 }
 
 /// What becomes of a notification whose address's flags cannot be had after the last retry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnEnrichmentFailure {
     /// Dead letter `enrichment-failed`.
@@ -165,7 +181,7 @@ pub enum OnEnrichmentFailure {
 }
 
 /// `[tenants.payments]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PaymentSettings {
     /// How long a patient has to pay; 90 minutes by Docplanner's online-features guide.
@@ -177,7 +193,7 @@ pub struct PaymentSettings {
 }
 
 /// `[tenants.video]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VideoSettings {
     /// Whether to ask the API for the link of an online visit's video call if the notification does not name it.
@@ -188,7 +204,7 @@ pub struct VideoSettings {
 }
 
 /// `[tenants.mapping]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MappingSettings {
     /// What becomes of an event that names something without a mapping.
@@ -196,7 +212,7 @@ pub struct MappingSettings {
 }
 
 /// What becomes of an event that names something without a mapping.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnMissing {
     /// Published, with what is missing in `unmapped`.

@@ -42,5 +42,8 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
 
+// What others rely on, as documents.
+pub mod schema;
+
 #[cfg(feature = "simulator")]
 pub mod simulator;

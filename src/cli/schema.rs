@@ -1,0 +1,31 @@
+//! `docplanner-worker schema events|asyncapi|config`
+
+use clap::Subcommand;
+
+use super::{Common, Failure, pretty};
+use crate::{config::BrokerSettings, schema};
+
+/// Which document to print.
+#[derive(Debug, Subcommand)]
+pub(super) enum Document {
+    /// The JSON Schema (2020-12) of the events.
+    Events,
+    /// The AsyncAPI 3 document of exchange, queues and messages; with the names of the settings, if
+    /// they are given.
+    Asyncapi(Common),
+    /// The JSON Schema of the settings file, for editors.
+    Config,
+}
+
+pub(super) fn execute(document: &Document) -> Result<(), Failure> {
+    let document = match document {
+        Document::Events => schema::events(),
+        Document::Asyncapi(common) if common.config.is_none() => {
+            schema::asyncapi(&BrokerSettings::default())
+        }
+        Document::Asyncapi(common) => schema::asyncapi(&common.settings()?.broker),
+        Document::Config => schema::config(),
+    };
+    println!("{}", pretty(&document)?);
+    Ok(())
+}

@@ -52,6 +52,7 @@ pub struct BrokerSettings {
     /// How long a failed delivery waits before each next try; one retry queue each. After the last
     /// one it is dead-lettered.
     #[serde(deserialize_with = "durations")]
+    #[schemars(length(min = 1))]
     pub retry_delays: Vec<Duration>,
     /// Whether missing queues, exchanges and bindings are declared; if not, only verified.
     pub declare_topology: bool,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::{Schema, generate::SchemaSettings, json_schema, transform::RecursiveTransform};
 use serde_json::{Value, json};
 
+use super::one_line;
 use crate::config::Settings;
 
 /// A duration as the settings' parser reads it.
@@ -17,7 +18,8 @@ const DURATION: &str = "^\\s*([0-9]+\\s*(ns|nsec|nanos|us|µs|usec|ms|msec|milli
 pub fn config() -> Value {
     let settings = SchemaSettings::draft07()
         .with(|settings| settings.inline_subschemas = true)
-        .with_transform(RecursiveTransform(as_written));
+        .with_transform(RecursiveTransform(as_written))
+        .with_transform(RecursiveTransform(one_line));
     let mut schema = settings.into_generator().into_root_schema_for::<Settings>();
     schema.insert("$id".into(), "urn:docplanner-worker:settings".into());
     schema.insert("title".into(), "Settings of docplanner-worker".into());

@@ -1,9 +1,12 @@
 //! The JSON Schema of the events.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use schemars::{
+    JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema,
+    transform::RecursiveTransform,
+};
 use serde_json::{Map, Value, json};
 
-use super::example;
+use super::{example, one_line};
 use crate::event::{Data, Event, EventKind};
 
 /// The CloudEvents attributes that every kind has.
@@ -46,7 +49,8 @@ pub(super) fn description(kind: EventKind) -> Option<String> {
 
 /// The definitions of all kinds and of everything that they refer to.
 pub(super) fn definitions(settings: SchemaSettings) -> Map<String, Value> {
-    let mut generator = settings.for_serialize().into_generator();
+    let settings = settings.for_serialize().with_transform(RecursiveTransform(one_line));
+    let mut generator = settings.into_generator();
     let mut attributes = Event::json_schema(&mut generator);
     let data = Data::json_schema(&mut generator);
     if let Some(Value::Object(properties)) = attributes.get_mut("properties") {

@@ -27,10 +27,15 @@ const COMMANDS: [&[&str]; 10] = [
     &["explain", "-"],
 ];
 
+/// These need no settings.
+const PRINTS: [&[&str]; 3] =
+    [&["schema", "events"], &["schema", "asyncapi"], &["schema", "config"]];
+
 #[tokio::test]
 async fn help_tells_what_each_command_does_and_takes() {
     let mut help = Vec::new();
-    for command in [&[][..], &["topology"], &["mapping"]].iter().chain(&COMMANDS) {
+    let groups = [&[][..], &["topology"], &["mapping"], &["schema"]];
+    for command in groups.iter().chain(&COMMANDS).chain(&PRINTS) {
         let words = command.iter().copied();
         let words =
             words.filter(|word| !["-", "--tenant", "acme"].contains(word)).chain(["--help"]);

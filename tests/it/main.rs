@@ -28,6 +28,7 @@ mod order;
 mod payments;
 mod poison;
 mod restarts;
+mod schemas;
 mod shared_flags;
 mod timers;
 mod topology_outages;

@@ -7,6 +7,7 @@ pub mod clinic;
 pub mod golden;
 pub mod many;
 pub mod proxy;
+pub mod schema;
 pub mod servers;
 pub mod worker;
 

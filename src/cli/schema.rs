@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{Common, Failure, pretty};
-use crate::{config::BrokerSettings, schema};
+use crate::{broker::Topology, config::Settings, schema};
 
 /// Which document to print.
 #[derive(Debug, Subcommand)]
@@ -20,10 +20,13 @@ pub(super) enum Document {
 pub(super) fn execute(document: &Document) -> Result<(), Failure> {
     let document = match document {
         Document::Events => schema::events(),
-        Document::Asyncapi(common) if common.config.is_none() => {
-            schema::asyncapi(&BrokerSettings::default())
+        Document::Asyncapi(common) => {
+            let settings = match common.config {
+                Some(_) => common.settings()?,
+                None => Settings::default(),
+            };
+            schema::asyncapi(&settings.broker.exchange, &Topology::new(&settings.broker))
         }
-        Document::Asyncapi(common) => schema::asyncapi(&common.settings()?.broker),
         Document::Config => schema::config(),
     };
     println!("{}", pretty(&document)?);

@@ -1,25 +1,25 @@
 //! The AsyncAPI document: the exchange, the queues and the messages, from the worker's point of view.
 
+mod messages;
+
 use std::collections::BTreeSet;
 
-use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::{events, example};
 use crate::{
     broker::Topology,
-    config::BrokerSettings,
-    delivery::Reason,
     event::{CONTENT_TYPE, EventKind},
-    notification::Kind,
 };
 
 const BINDING_VERSION: &str = "0.3.0";
 
-/// The AsyncAPI 3.0 document of a worker with these settings.
+/// Which one it really is, is up to the broker's URL.
+const VHOST: &str = "/";
+
+/// The AsyncAPI 3.0 document of a worker that publishes to this exchange, with these queues.
 #[must_use]
-pub fn asyncapi(settings: &BrokerSettings) -> Value {
-    let topology = Topology::new(settings);
+pub fn asyncapi(exchange: &str, topology: &Topology) -> Value {
     json!({
         "asyncapi": "3.0.0",
         "id": "urn:docplanner-worker",
@@ -41,11 +41,11 @@ pub fn asyncapi(settings: &BrokerSettings) -> Value {
             "amqp": server("amqp", "5672", "RabbitMQ."),
             "amqps": server("amqps", "5671", "RabbitMQ with TLS."),
         },
-        "channels": channels(settings, &topology),
+        "channels": channels(exchange, topology),
         "operations": operations(),
         "components": {
-            "messages": messages(),
-            "schemas": schemas(),
+            "messages": messages::messages(),
+            "schemas": messages::schemas(),
         },
     })
 }
@@ -63,41 +63,47 @@ fn server(protocol: &str, port: &str, description: &str) -> Value {
     })
 }
 
-fn channels(settings: &BrokerSettings, topology: &Topology) -> Map<String, Value> {
-    let definitions = topology.definitions("/");
-    let queues = || definitions["queues"].as_array().into_iter().flatten();
-    let queue = |name: &str| queues().find(|queue| queue["name"] == name);
-    let bound = |name: &str| {
-        let bindings = definitions["bindings"].as_array().into_iter().flatten();
-        let bindings = bindings.filter(|binding| binding["destination"] == name);
-        bindings.filter_map(|binding| binding["routing_key"].as_str()).collect::<Vec<_>>()
-    };
-    let mut channels = Map::new();
-    channels.insert("events".into(), exchange(settings));
-    for partner in queues().filter_map(|queue| queue["name"].as_str()) {
-        let keys = bound(partner);
-        if keys.is_empty() {
-            continue;
-        }
-        let description = match keys.concat().as_str() {
-            "" => "Events that no binding took.".to_owned(),
-            _ => format!("Events whose routing key matches `{}`.", keys.join("` or `")),
-        };
-        let channel = queue_channel(queue(partner), &description, &event_messages());
-        channels.insert(partner.to_owned(), channel);
-    }
+fn channels(exchange: &str, topology: &Topology) -> Map<String, Value> {
+    let definitions = topology.definitions(VHOST);
+    let list = |name: &str| definitions[name].as_array().cloned().unwrap_or_default();
     let (incoming, dead) = (topology.incoming(), topology.dead());
-    let description = "Notifications as Docplanner sends them, put here by a relay.";
-    let channel = queue_channel(queue(incoming), description, &message_refs(["Notification"]));
-    channels.insert("notifications".into(), channel);
-    let description = "Notifications that were set aside for a person, body and headers unchanged.";
-    let channel = queue_channel(queue(&dead), description, &message_refs(["DeadLetter"]));
-    channels.insert("deadLetters".into(), channel);
+    let retries = format!("{incoming}.retry.");
+    let mut channels = Map::new();
+    channels.insert("events".into(), exchange_channel(exchange));
+    for queue in list("queues") {
+        let name = queue["name"].as_str().unwrap_or_default();
+        let (key, description, messages) = if name == incoming {
+            let description = "Notifications as Docplanner sends them, put here by a relay.";
+            ("notifications", description.to_owned(), messages::refs(["Notification"]))
+        } else if name == dead {
+            let description =
+                "Notifications that were set aside for a person, body and headers unchanged.";
+            ("deadLetters", description.to_owned(), messages::refs(["DeadLetter"]))
+        } else if name.starts_with(&retries) {
+            // The worker's own: nobody else receives from there.
+            continue;
+        } else {
+            let bindings = list("bindings");
+            let bindings = bindings.iter().filter(|binding| binding["destination"] == name);
+            let keys: Vec<_> = bindings.filter_map(|b| b["routing_key"].as_str()).collect();
+            (name, partner_description(&keys), messages::event_refs())
+        };
+        channels.insert(key.to_owned(), queue_channel(&queue, &description, &messages));
+    }
     channels
 }
 
+fn partner_description(routing_keys: &[&str]) -> String {
+    match routing_keys {
+        [] => "Events that a tenant's routes lead to.".to_owned(),
+        // The alternate exchange's binding.
+        [""] => "Events that no binding took.".to_owned(),
+        keys => format!("Events whose routing key matches `{}`.", keys.join("` or `")),
+    }
+}
+
 /// The topic exchange that events go to.
-fn exchange(settings: &BrokerSettings) -> Value {
+fn exchange_channel(exchange: &str) -> Value {
     let word = |nth: usize| -> BTreeSet<&str> {
         EventKind::ALL.iter().filter_map(|kind| kind.name().split('.').nth(nth)).collect()
     };
@@ -106,7 +112,7 @@ fn exchange(settings: &BrokerSettings) -> Value {
         "description": "A topic exchange. The address is the routing key: bind to one tenant, one calendar, one way of \
             payment or one kind of event.",
         "address": "{tenant}.{modality}.{payment}.{entity}.{action}",
-        "messages": event_messages(),
+        "messages": messages::event_refs(),
         "parameters": {
             "tenant": {
                 "description": "Whose event it is.",
@@ -128,19 +134,18 @@ fn exchange(settings: &BrokerSettings) -> Value {
         "bindings": { "amqp": {
             "is": "routingKey",
             "exchange": {
-                "name": settings.exchange,
+                "name": exchange,
                 "type": "topic",
                 "durable": true,
                 "autoDelete": false,
-                "vhost": "/",
+                "vhost": VHOST,
             },
             "bindingVersion": BINDING_VERSION,
         } },
     })
 }
 
-fn queue_channel(queue: Option<&Value>, description: &str, messages: &Value) -> Value {
-    let queue = queue.unwrap_or(&Value::Null);
+fn queue_channel(queue: &Value, description: &str, messages: &Value) -> Value {
     json!({
         "title": queue["name"],
         "description": description,
@@ -153,7 +158,7 @@ fn queue_channel(queue: Option<&Value>, description: &str, messages: &Value) -> 
                 "durable": true,
                 "exclusive": false,
                 "autoDelete": false,
-                "vhost": "/",
+                "vhost": VHOST,
             },
             "bindingVersion": BINDING_VERSION,
         } },
@@ -194,146 +199,4 @@ fn operations() -> Value {
             } },
         },
     })
-}
-
-fn message_refs<'m>(names: impl IntoIterator<Item = &'m str>) -> Value {
-    let messages = names
-        .into_iter()
-        .map(|name| (name.to_owned(), json!({ "$ref": format!("#/components/messages/{name}") })));
-    Value::Object(messages.collect())
-}
-
-fn event_messages() -> Value {
-    message_refs(EventKind::ALL.map(events::name).iter().map(String::as_str))
-}
-
-fn messages() -> Map<String, Value> {
-    let mut messages: Map<String, Value> =
-        EventKind::ALL.into_iter().map(|kind| (events::name(kind), event_message(kind))).collect();
-    messages.insert(
-        "Notification".into(),
-        json!({
-            "name": "Notification",
-            "title": "A notification of Docplanner's",
-            "contentType": "application/json",
-            "headers": { "$ref": "#/components/schemas/NotificationHeaders" },
-            "payload": { "$ref": "#/components/schemas/Notification" },
-        }),
-    );
-    messages.insert(
-        "DeadLetter".into(),
-        json!({
-            "name": "DeadLetter",
-            "title": "A notification that was set aside",
-            "contentType": "application/octet-stream",
-            "headers": { "$ref": "#/components/schemas/DeadLetterHeaders" },
-            "payload": {
-                "description": "The body as it came, which need not be a notification.",
-                "x-personal-data": true,
-            },
-        }),
-    );
-    messages
-}
-
-fn event_message(kind: EventKind) -> Value {
-    let mut message = json!({
-        "name": kind.event_type(),
-        "title": kind.name(),
-        "summary": events::description(kind),
-        "contentType": CONTENT_TYPE,
-        "headers": { "$ref": "#/components/schemas/EventHeaders" },
-        "payload": { "$ref": format!("#/components/schemas/{}", events::name(kind)) },
-        "bindings": { "amqp": {
-            "messageType": kind.event_type(),
-            "bindingVersion": BINDING_VERSION,
-        } },
-    });
-    if kind == EventKind::BookingCreated
-        && let Some(event) = example::event()
-    {
-        message["examples"] =
-            json!([{ "headers": { "tenant": event["tenant"] }, "payload": event }]);
-    }
-    message
-}
-
-/// The events' schemas, and those of what comes in and of headers. AsyncAPI's own dialect is draft 7.
-fn schemas() -> Map<String, Value> {
-    let settings = SchemaSettings::draft07()
-        .with(|settings| settings.definitions_path = "/components/schemas".into());
-    let mut schemas = events::definitions(settings);
-    let traceparent = json!({
-        "type": "string",
-        "description": "W3C Trace Context, handed on from the notification.",
-        "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}",
-    });
-    let tenant = json!({
-        "type": "string",
-        "description": "Whose notification it is, where its facility does not tell.",
-        "pattern": "^[a-z0-9-]{1,40}$",
-    });
-    let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Unrecognized).map(Kind::name);
-    let own = [
-        (
-            "EventHeaders",
-            json!({
-                "type": "object",
-                "description": "Beside them, the properties `message_id` is the event's id, `type` its type, \
-                    `timestamp` when it was published, `app_id` `docplanner-worker`.",
-                "properties": {
-                    "tenant": { "type": "string", "description": "Whose event it is." },
-                    "traceparent": traceparent,
-                    "x-publish-id": { "type": "integer", "description": "The worker's own." },
-                },
-                "required": ["tenant"],
-            }),
-        ),
-        (
-            "NotificationHeaders",
-            json!({
-                "type": "object",
-                "properties": { "x-docplanner-tenant": tenant, "traceparent": traceparent },
-            }),
-        ),
-        (
-            "Notification",
-            json!({
-                "type": "object",
-                "description": "What Docplanner pushes. Every dialect of its API is read: ids as strings or numbers; \
-                    absent, null and empty mean the same. An unknown name is published as notification.unrecognized.",
-                "properties": {
-                    "name": {
-                        "type": "string",
-                        "description": "What kind of notification it is.",
-                        "examples": kinds.collect::<Vec<_>>(),
-                    },
-                    "data": {
-                        "type": "object",
-                        "description": "As Docplanner's API reference describes it for the kind.",
-                        "x-personal-data": true,
-                    },
-                    "created_at": { "type": ["string", "null"], "format": "date-time" },
-                },
-                "required": ["name", "data"],
-            }),
-        ),
-        (
-            "DeadLetterHeaders",
-            json!({
-                "type": "object",
-                "description": "The headers that it came with, and why it is here.",
-                "properties": {
-                    "x-reason": { "type": "string", "enum": Reason::ALL.map(Reason::as_str) },
-                    "x-error": { "type": "string", "description": "Without personal data." },
-                    "x-attempts": { "type": "integer", "minimum": 0 },
-                    "x-failed-at": { "type": "string", "format": "date-time" },
-                    "x-docplanner-tenant": tenant,
-                },
-                "required": ["x-reason", "x-error", "x-attempts", "x-failed-at"],
-            }),
-        ),
-    ];
-    schemas.extend(own.map(|(name, schema)| (name.to_owned(), schema)));
-    schemas
 }

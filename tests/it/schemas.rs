@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, fs};
 
 use docplanner_worker::{
+    broker::Topology,
     config::{BrokerSettings, Settings},
     event::EventKind,
     schema,
@@ -248,7 +249,8 @@ async fn the_asyncapi_document_has_the_names_of_the_settings_if_they_are_given()
 
 #[test]
 fn every_queue_that_a_binding_feeds_is_in_the_asyncapi_document() {
-    let document = schema::asyncapi(&BrokerSettings::default());
+    let settings = BrokerSettings::default();
+    let document = schema::asyncapi(&settings.exchange, &Topology::new(&settings));
     let channels = document["channels"].as_object().unwrap();
     let partner: Map<String, Value> =
         channels.clone().into_iter().filter(|(name, _)| name.starts_with("partner.")).collect();

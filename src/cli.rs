@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use crate::{
     config::{Problems, Settings},
-    database::connect_pool,
+    database::{connect_pool, told},
     inbox,
 };
 
@@ -117,7 +117,7 @@ impl Cli {
                 ExitCode::from(2)
             }
             Err(Failure::Work(error)) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", told(&*error));
                 ExitCode::FAILURE
             }
             Err(Failure::Told) => ExitCode::FAILURE,

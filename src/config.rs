@@ -1,16 +1,21 @@
-//! Settings: one TOML file, every scalar of the sections `broker`, `database`, `http` and `log`
-//! overridable by environment (`DOCPLANNER_WORKER__BROKER__URL`), every problem told at once.
+//! Settings: one TOML file, every scalar of the sections `broker`, `database`, `http`, `log` and
+//! `traces` overridable by environment (`DOCPLANNER_WORKER__BROKER__URL`), every problem told at once.
 
+mod credential;
 mod load;
 mod validate;
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use lapin::uri::AMQPUri;
+use rustls::ClientConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::credential::Credential;
 pub use crate::private::Secret;
+use crate::tls::{ClientTls, TlsFileError, TlsFiles};
 
 /// All settings.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -25,6 +30,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// Log lines on stderr.
     pub log: LogSettings,
+    /// OpenTelemetry traces.
+    pub traces: TraceSettings,
     /// The API clients whose notifications arrive.
     #[schemars(length(min = 1))]
     pub tenants: Vec<TenantSettings>,
@@ -33,13 +40,23 @@ pub struct Settings {
 /// `[broker]`
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("dependencies" = {
+    "client_cert_file": ["client_key_file"], "client_key_file": ["client_cert_file"]
+}))]
 pub struct BrokerSettings {
     /// `amqp://user:password@host:5672/vhost`, or `amqps://`.
-    pub url: Secret,
+    pub url: Credential,
     /// A file that holds the URL.
     pub url_file: Option<PathBuf>,
-    /// For `amqps://`: the CA to trust instead of the system's.
+    /// For `amqps://`: the CAs to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// For `amqps://`: our certificate, with those between it and its CA.
+    pub client_cert_file: Option<PathBuf>,
+    /// The certificate's key.
+    pub client_key_file: Option<PathBuf>,
+    /// What these files made when they could last be used.
+    #[serde(skip)]
+    pub tls: ClientTls,
     /// Where the relay puts notifications. Retry and dead-letter queues are named after it.
     #[schemars(length(min = 1, max = 200))]
     pub queue: String,
@@ -71,13 +88,23 @@ pub struct BrokerSettings {
 /// `[database]`
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("dependencies" = {
+    "client_cert_file": ["client_key_file"], "client_key_file": ["client_cert_file"]
+}))]
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:5432/database?sslmode=verify-full`.
-    pub url: Secret,
+    pub url: Credential,
     /// A file that holds the URL.
     pub url_file: Option<PathBuf>,
-    /// For TLS: the CA to trust instead of the system's.
+    /// For TLS: the CAs to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// For TLS: our certificate, with those between it and its CA.
+    pub client_cert_file: Option<PathBuf>,
+    /// The certificate's key.
+    pub client_key_file: Option<PathBuf>,
+    /// What these files made when they could last be used.
+    #[serde(skip)]
+    pub tls: ClientTls,
     /// Connections per pod. Claims and closings travel in batches, so few are enough.
     #[schemars(range(min = 2))]
     pub pool_size: usize,
@@ -106,6 +133,18 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,docplanner_worker=debug`.
     pub level: String,
+}
+
+/// `[traces]`
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TraceSettings {
+    /// The collector's OTLP over HTTP, such as `http://collector:4318`; none: no traces.
+    #[schemars(regex(pattern = "^https?://"))]
+    pub endpoint: Option<String>,
+    /// How many of the traces that begin here are kept: 1 all, 0 none. Those that began elsewhere go by their sender.
+    #[schemars(range(min = 0, max = 1))]
+    pub sample_ratio: f64,
 }
 
 /// How log lines are written.
@@ -139,7 +178,7 @@ pub struct TenantSettings {
     #[schemars(length(min = 1))]
     pub client_id: String,
     /// OAuth client secret.
-    pub client_secret: Secret,
+    pub client_secret: Credential,
     /// A file that holds the secret.
     pub client_secret_file: Option<PathBuf>,
     /// Which facilities are this tenant's; none named: those that no other tenant names.
@@ -240,9 +279,12 @@ impl Default for BrokerSettings {
     fn default() -> Self {
         let secs = Duration::from_secs;
         Self {
-            url: Secret::new("amqp://guest:guest@127.0.0.1:5672/%2f"),
+            url: Secret::new("amqp://guest:guest@127.0.0.1:5672/%2f").into(),
             url_file: None,
             ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+            tls: ClientTls::default(),
             queue: "docplanner.notifications".into(),
             exchange: "docplanner.events".into(),
             prefetch: 256,
@@ -258,9 +300,12 @@ impl Default for BrokerSettings {
 impl Default for DatabaseSettings {
     fn default() -> Self {
         Self {
-            url: Secret::new("postgres://worker@127.0.0.1:5432/worker"),
+            url: Secret::new("postgres://worker@127.0.0.1:5432/worker").into(),
             url_file: None,
             ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+            tls: ClientTls::default(),
             pool_size: 8,
             retention: Duration::from_hours(21 * 24),
             lease: Duration::from_secs(30),
@@ -280,6 +325,12 @@ impl Default for LogSettings {
     }
 }
 
+impl Default for TraceSettings {
+    fn default() -> Self {
+        Self { endpoint: None, sample_ratio: 1.0 }
+    }
+}
+
 impl Default for TenantSettings {
     fn default() -> Self {
         Self {
@@ -287,7 +338,7 @@ impl Default for TenantSettings {
             domain: String::new(),
             base_url: None,
             client_id: String::new(),
-            client_secret: Secret::default(),
+            client_secret: Credential::default(),
             client_secret_file: None,
             facilities: Vec::new(),
             online_detection: OnlineDetection::Address,
@@ -312,6 +363,22 @@ impl Default for VideoSettings {
     }
 }
 
+impl TraceSettings {
+    /// Where spans are sent to, if they are.
+    ///
+    /// # Errors
+    ///
+    /// If that is no URL.
+    pub fn traces_url(&self) -> Result<Option<reqwest::Url>, String> {
+        let Some(endpoint) = &self.endpoint else { return Ok(None) };
+        let mut url = http_url(endpoint)?;
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["v1", "traces"]);
+        }
+        Ok(Some(url))
+    }
+}
+
 impl TenantSettings {
     /// `https://www.{domain}`, or what replaces it.
     ///
@@ -323,36 +390,96 @@ impl TenantSettings {
             Some(url) => url.clone(),
             None => format!("https://www.{}", self.domain),
         };
-        let url = reqwest::Url::parse(&url).map_err(|e| e.to_string())?;
-        if matches!(url.scheme(), "http" | "https") && url.has_host() {
-            Ok(url)
-        } else {
-            Err("expected http:// or https://".to_owned())
+        http_url(&url)
+    }
+}
+
+fn http_url(text: &str) -> Result<reqwest::Url, String> {
+    let url = reqwest::Url::parse(text).map_err(|e| e.to_string())?;
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        Ok(url)
+    } else {
+        Err("expected http:// or https://".to_owned())
+    }
+}
+
+impl BrokerSettings {
+    /// Where the broker is and who we are, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// If that is no URL of AMQP's.
+    pub fn uri(&self) -> Result<AMQPUri, &'static str> {
+        let url = self.url.now_if(|url| url.parse::<AMQPUri>().is_ok());
+        // The parser's own message quotes the URL, which holds the password.
+        url.expose().parse().map_err(|_| "not a URL such as amqp://user:password@host:5672/%2f")
+    }
+
+    /// The files for TLS.
+    #[must_use]
+    pub fn tls_files(&self) -> TlsFiles<'_> {
+        TlsFiles {
+            section: "broker",
+            ca: self.ca_file.as_deref(),
+            client_cert: self.client_cert_file.as_deref(),
+            client_key: self.client_key_file.as_deref(),
         }
+    }
+
+    /// What TLS needs, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// If the files cannot be used, and never could.
+    pub fn client_tls(&self) -> Result<Arc<ClientConfig>, TlsFileError> {
+        self.tls.now(&self.tls_files())
     }
 }
 
 impl DatabaseSettings {
-    /// The connection's settings. `verify-full` is what rustls always does, so it is read as
-    /// `require`, which never verifies less here.
+    /// The connection's settings, as they are now. `verify-full` is what rustls always does, so it is
+    /// read as `require`, which never verifies less here.
     ///
     /// # Errors
     ///
     /// If the URL is not one of PostgreSQL's.
     pub fn connect_config(&self) -> anyhow::Result<tokio_postgres::Config> {
-        let url = self
-            .url
-            .expose()
-            .replace("sslmode=verify-full", "sslmode=require")
-            .replace("sslmode=verify-ca", "sslmode=require");
+        let url = self.url.now_if(|url| parse_database_url(url).is_some());
         // The parser's own message may quote the URL, which holds the password.
-        let mut config: tokio_postgres::Config =
-            url.parse().ok().context("not a URL such as postgres://user@host:5432/database")?;
+        let mut config = parse_database_url(url.expose())
+            .context("not a URL such as postgres://user@host:5432/database")?;
         config.application_name("docplanner-worker");
         config.connect_timeout(Duration::from_secs(5));
         config.tcp_user_timeout(Duration::from_secs(10));
         Ok(config)
     }
+
+    /// The files for TLS.
+    #[must_use]
+    pub fn tls_files(&self) -> TlsFiles<'_> {
+        TlsFiles {
+            section: "database",
+            ca: self.ca_file.as_deref(),
+            client_cert: self.client_cert_file.as_deref(),
+            client_key: self.client_key_file.as_deref(),
+        }
+    }
+
+    /// What TLS needs, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// If the files cannot be used, and never could.
+    pub fn client_tls(&self) -> Result<Arc<ClientConfig>, TlsFileError> {
+        self.tls.now(&self.tls_files())
+    }
+}
+
+fn parse_database_url(url: &str) -> Option<tokio_postgres::Config> {
+    url.replace("sslmode=verify-full", "sslmode=require")
+        .replace("sslmode=verify-ca", "sslmode=require")
+        .parse()
+        .ok()
 }
 
 impl fmt::Display for Problems {

@@ -38,9 +38,11 @@ pub mod config;
 pub mod health;
 pub mod metrics;
 pub mod probes;
+pub mod rotation;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
+pub mod traces;
 
 // What others rely on, as documents.
 pub mod schema;

@@ -15,11 +15,12 @@ use tracing::{info, warn};
 
 use super::{
     ApiError,
-    answer::{Answer, Quota, classify},
+    answer::{Answer, Quota},
     auth::TokenSource,
     scopes::Scopes,
+    send::send,
 };
-use crate::{clock::Clock, config::Secret, metrics::Metrics, retry::Prospect};
+use crate::{clock::Clock, config::Credential, metrics::Metrics, retry::Prospect};
 
 /// For a whole request. The API usually answers in a fraction of a second; a delivery should not
 /// hold its place in the prefetch window for longer than a few tries of this.
@@ -50,8 +51,8 @@ pub struct ApiSettings {
     pub base_url: Url,
     /// OAuth client id.
     pub client_id: String,
-    /// OAuth client secret.
-    pub client_secret: Secret,
+    /// OAuth client secret, as it is whenever a token is asked for.
+    pub client_secret: Credential,
 }
 
 /// The API as one tenant's client.
@@ -99,6 +100,7 @@ impl ApiClient {
         let tokens = TokenSource::new(
             http.clone(),
             endpoint(&settings.base_url, &["oauth", "v2", "token"]),
+            settings.tenant.clone(),
             settings.client_id,
             settings.client_secret,
             clock,
@@ -216,20 +218,15 @@ impl ApiClient {
     async fn get_with_token(&self, url: &Url, timeout: Duration) -> Result<Answer, ApiError> {
         let token = self.tokens.token().await?;
         let request = |token: &super::auth::Token| {
-            self.http
-                .get(url.clone())
-                .timeout(timeout)
-                .bearer_auth(token.bearer())
-                .header(
-                    "Accept",
-                    "application/vnd.docplanner+json; charset=UTF-8, application/json",
-                )
-                .send()
+            self.http.get(url.clone()).timeout(timeout).bearer_auth(token.bearer()).header(
+                "Accept",
+                "application/vnd.docplanner+json; charset=UTF-8, application/json",
+            )
         };
-        match classify(request(&token).await, self.clock).await {
+        match send(request(&token), "GET", url, self.clock).await {
             Err(ApiError::Unauthorized) => {
                 let token = self.tokens.renewed(&token).await?;
-                classify(request(&token).await, self.clock).await
+                send(request(&token), "GET", url, self.clock).await
             }
             answered => answered,
         }

@@ -29,6 +29,8 @@ mod payments;
 mod poison;
 mod restarts;
 mod schemas;
+mod secrets;
+mod seeing;
 mod shared_flags;
 mod timers;
 mod topology_outages;

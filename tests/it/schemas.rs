@@ -164,6 +164,7 @@ fn the_schema_of_the_settings_takes_what_the_worker_takes() {
         format!("broker.retry_delays = [\"1s\", \"2min\", \"1h 30m\"]\n{acme}"),
         format!("database.url_file = {:?}\n{acme}", path(URL_FILE)),
         format!("{TENANT}client_secret_file = {:?}\n", path(URL_FILE)),
+        format!("traces.endpoint = \"http://collector:4318\"\ntraces.sample_ratio = 0.5\n{acme}"),
         format!("log.format = \"text\"\nlog.level = \"info,docplanner_worker=debug\"\n{acme}"),
         format!("{acme}base_url = \"http://127.0.0.1:8099\"\nfacilities = [\"1\"]\n"),
         format!(
@@ -196,6 +197,9 @@ fn the_schema_of_the_settings_refuses_what_the_worker_refuses() {
         format!("broker.drain_timeout = \"5 parsecs\"\n{acme}"),
         format!("broker.drain_timeout = \"\"\n{acme}"),
         format!("database.pool_size = 1\n{acme}"),
+        format!("database.client_cert_file = {:?}\n{acme}", path(URL_FILE)),
+        format!("traces.endpoint = \"collector\"\n{acme}"),
+        format!("traces.sample_ratio = 1.5\n{acme}"),
         format!("log.format = \"xml\"\n{acme}"),
         format!("{acme}base_url = \"ftp://example.com\"\n"),
         format!("{acme}online_detection = \"guess\"\n"),

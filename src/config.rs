@@ -3,6 +3,7 @@
 
 mod credential;
 mod load;
+mod routes;
 mod validate;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -13,12 +14,16 @@ use rustls::ClientConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use self::credential::Credential;
+pub use self::{
+    credential::Credential,
+    load::Fixed,
+    routes::{MatchSettings, RouteSettings},
+};
 pub use crate::private::Secret;
 use crate::tls::{ClientTls, TlsFileError, TlsFiles};
 
 /// All settings.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["tenants"]))]
 pub struct Settings {
@@ -35,10 +40,13 @@ pub struct Settings {
     /// The API clients whose notifications arrive.
     #[schemars(length(min = 1))]
     pub tenants: Vec<TenantSettings>,
+    /// What was read of the other sections, for telling what has changed.
+    #[serde(skip)]
+    pub(crate) fixed: Fixed,
 }
 
 /// `[broker]`
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("dependencies" = {
     "client_cert_file": ["client_key_file"], "client_key_file": ["client_cert_file"]
@@ -86,7 +94,7 @@ pub struct BrokerSettings {
 }
 
 /// `[database]`
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("dependencies" = {
     "client_cert_file": ["client_key_file"], "client_key_file": ["client_cert_file"]
@@ -118,7 +126,7 @@ pub struct DatabaseSettings {
 }
 
 /// `[http]`
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// Where `/livez`, `/readyz` and `/metrics` are served.
@@ -126,7 +134,7 @@ pub struct HttpSettings {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// `json` or `text`.
@@ -136,7 +144,7 @@ pub struct LogSettings {
 }
 
 /// `[traces]`
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TraceSettings {
     /// The collector's OTLP over HTTP, such as `http://collector:4318`; none: no traces.
@@ -158,7 +166,7 @@ pub enum LogFormat {
 }
 
 /// `[[tenants]]`: one API client of Docplanner.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(
     extend("required" = ["id", "domain", "client_id"]),
@@ -196,6 +204,8 @@ pub struct TenantSettings {
     pub video: VideoSettings,
     /// `[tenants.mapping]`
     pub mapping: MappingSettings,
+    /// `[[tenants.routes]]`
+    pub routes: Vec<RouteSettings>,
 }
 
 /// What tells whether a visit is online.
@@ -221,7 +231,7 @@ pub enum OnEnrichmentFailure {
 }
 
 /// `[tenants.payments]`
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PaymentSettings {
     /// How long a patient has to pay; 90 minutes by Docplanner's online-features guide.
@@ -233,7 +243,7 @@ pub struct PaymentSettings {
 }
 
 /// `[tenants.video]`
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VideoSettings {
     /// Whether to ask the API for the link of an online visit's video call if the notification does not name it.
@@ -244,7 +254,7 @@ pub struct VideoSettings {
 }
 
 /// `[tenants.mapping]`
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MappingSettings {
     /// What becomes of an event that names something without a mapping.
@@ -347,6 +357,7 @@ impl Default for TenantSettings {
             payments: PaymentSettings::default(),
             video: VideoSettings::default(),
             mapping: MappingSettings::default(),
+            routes: Vec::new(),
         }
     }
 }
@@ -380,6 +391,24 @@ impl TraceSettings {
 }
 
 impl TenantSettings {
+    /// Whether these settings say the same of the tenant's API, so that a client made from one is as good for the
+    /// other. Named is what the client knows nothing of; a setting that is not makes a new client.
+    #[must_use]
+    pub fn has_the_same_api(&self, other: &Self) -> bool {
+        let settings_of_the_api = |settings: &Self| Self {
+            facilities: Vec::new(),
+            online_detection: OnlineDetection::Address,
+            flags_ttl: Duration::ZERO,
+            on_enrichment_failure: OnEnrichmentFailure::DeadLetter,
+            payments: PaymentSettings::default(),
+            video: VideoSettings::default(),
+            mapping: MappingSettings::default(),
+            routes: Vec::new(),
+            ..settings.clone()
+        };
+        settings_of_the_api(self) == settings_of_the_api(other)
+    }
+
     /// `https://www.{domain}`, or what replaces it.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ mod data;
 mod kind;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::data::moment_or_null;
@@ -66,7 +66,7 @@ pub struct Event {
 }
 
 /// How the visit takes place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Modality {
     /// By video or telephone: the address is for online consultations only.
@@ -84,6 +84,18 @@ pub enum PaymentClass {
     Payment,
     NoPayment,
     Unknown,
+}
+
+impl Modality {
+    /// The word in events, routing keys and settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Modality::Online => "online",
+            Modality::Onsite => "onsite",
+            Modality::Unknown => "unknown",
+        }
+    }
 }
 
 impl From<Option<bool>> for Modality {

@@ -25,7 +25,8 @@ pub(super) fn execute(document: &Document) -> Result<(), Failure> {
                 Some(_) => common.settings()?,
                 None => Settings::default(),
             };
-            schema::asyncapi(&settings.broker.exchange, &Topology::new(&settings.broker))
+            let topology = Topology::new(&settings.broker, settings.targets());
+            schema::asyncapi(&settings.broker.exchange, &topology)
         }
         Document::Config => schema::config(),
     };

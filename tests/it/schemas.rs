@@ -170,6 +170,11 @@ fn the_schema_of_the_settings_takes_what_the_worker_takes() {
         format!(
             "{acme}[tenants.mapping]\non_missing = \"hold\"\n[tenants.video]\nreminders = [\"1h\"]\n"
         ),
+        format!(
+            "{acme}[[tenants.routes]]\nmatch = {{ online_only = true, events = [\"booking.*\"] }}\nqueue = \"acme.online\"\n"
+        ),
+        format!("{acme}[[tenants.routes]]\nexchange = \"theirs\"\nrouting_key = \"acme\"\n"),
+        format!("{acme}[[tenants.routes]]\nmatch.modality = \"unknown\"\ndrop = true\n"),
         readme_settings(),
     ] {
         assert_eq!(accepted(&text), (Ok(()), true), "{text}");
@@ -206,6 +211,12 @@ fn the_schema_of_the_settings_refuses_what_the_worker_refuses() {
         format!("{acme}facilities = \"1\"\n"),
         format!("{acme}[tenants.mapping]\non_missing = \"drop\"\n"),
         format!("{acme}[tenants.colours]\n"),
+        format!("{acme}[[tenants.routes]]\n"),
+        format!("{acme}[[tenants.routes]]\nqueue = \"a\"\ndrop = true\n"),
+        format!("{acme}[[tenants.routes]]\nqueue = \"a\"\nrouting_key = \"b\"\n"),
+        format!("{acme}[[tenants.routes]]\nexchange = \"theirs\"\n"),
+        format!("{acme}[[tenants.routes]]\nmatch.modality = \"hybrid\"\ndrop = true\n"),
+        format!("{acme}[[tenants.routes]]\nmatch.events = []\ndrop = true\n"),
         fs::read_to_string(path("cli/many-problems.toml")).unwrap(),
     ] {
         let (worker, schema) = accepted(&text);
@@ -239,7 +250,8 @@ async fn the_asyncapi_document_has_the_names_of_the_settings_if_they_are_given()
     fs::create_dir_all(&folder).unwrap();
     let config = folder.join("worker.toml");
     let broker = "[broker]\nqueue = \"our.notifications\"\nexchange = \"our.events\"\n";
-    fs::write(&config, format!("{broker}{TENANT}{SECRET}")).unwrap();
+    let route = "[[tenants.routes]]\nqueue = \"acme.telemedicine\"\n";
+    fs::write(&config, format!("{broker}{TENANT}{SECRET}{route}")).unwrap();
     let printed = run(&["schema", "asyncapi", "--config", config.to_str().unwrap()], "").await;
     fs::remove_dir_all(folder).unwrap();
     let document: Value = serde_json::from_str(&printed.stdout).unwrap();
@@ -248,13 +260,14 @@ async fn the_asyncapi_document_has_the_names_of_the_settings_if_they_are_given()
         document.pointer("/channels/events/bindings/amqp/exchange/name"),
         Some(&"our.events".into())
     );
+    assert_eq!(document["channels"]["acme.telemedicine"]["address"], "acme.telemedicine");
     assert!(!printed.stdout.contains("guest"), "no credentials");
 }
 
 #[test]
 fn every_queue_that_a_binding_feeds_is_in_the_asyncapi_document() {
     let settings = BrokerSettings::default();
-    let document = schema::asyncapi(&settings.exchange, &Topology::new(&settings));
+    let document = schema::asyncapi(&settings.exchange, &Topology::new(&settings, []));
     let channels = document["channels"].as_object().unwrap();
     let partner: Map<String, Value> =
         channels.clone().into_iter().filter(|(name, _)| name.starts_with("partner.")).collect();

@@ -166,7 +166,7 @@ pub enum LogFormat {
 }
 
 /// `[[tenants]]`: one API client of Docplanner.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(
     extend("required" = ["id", "domain", "client_id"]),
@@ -206,6 +206,8 @@ pub struct TenantSettings {
     pub mapping: MappingSettings,
     /// `[[tenants.routes]]`
     pub routes: Vec<RouteSettings>,
+    /// `[tenants.limits]`
+    pub limits: LimitSettings,
 }
 
 /// What tells whether a visit is online.
@@ -251,6 +253,23 @@ pub struct VideoSettings {
     /// How long before the start `video_call.reminder_due` is published; none by default.
     #[serde(deserialize_with = "durations")]
     pub reminders: Vec<Duration>,
+}
+
+/// `[tenants.limits]`: so that one tenant's API delays no other tenant.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Requests under way at once in one pod. Docplanner's firewall counts requests, and a cold cache would otherwise
+    /// send one for each doctor at once.
+    #[schemars(range(min = 1, max = 256))]
+    pub requests_in_flight: usize,
+    /// How many deliveries of the tenant may wait for its API at once in one pod: no more places of the prefetch window
+    /// are held by an API that is slow. By default a quarter of the window, and all of it for the only tenant.
+    #[schemars(range(min = 1))]
+    pub concurrency: Option<usize>,
+    /// The share of the API's quota that only timers spend: payments that are due, reminders.
+    #[schemars(range(min = 0, max = 0.9))]
+    pub payment_reserve: f64,
 }
 
 /// `[tenants.mapping]`
@@ -358,6 +377,7 @@ impl Default for TenantSettings {
             video: VideoSettings::default(),
             mapping: MappingSettings::default(),
             routes: Vec::new(),
+            limits: LimitSettings::default(),
         }
     }
 }
@@ -371,6 +391,12 @@ impl Default for PaymentSettings {
 impl Default for VideoSettings {
     fn default() -> Self {
         Self { fetch_missing_url: true, reminders: Vec::new() }
+    }
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { requests_in_flight: 16, concurrency: None, payment_reserve: 0.1 }
     }
 }
 
@@ -407,6 +433,14 @@ impl TenantSettings {
             ..settings.clone()
         };
         settings_of_the_api(self) == settings_of_the_api(other)
+    }
+
+    /// How many deliveries of this tenant may wait for its API at once: if nothing is set, a quarter of the prefetch
+    /// window, and all of it for the only tenant.
+    #[must_use]
+    pub fn places(&self, prefetch: u16, is_only: bool) -> usize {
+        let window = usize::from(prefetch);
+        self.limits.concurrency.unwrap_or(if is_only { window } else { window.div_ceil(4) })
     }
 
     /// `https://www.{domain}`, or what replaces it.

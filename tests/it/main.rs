@@ -32,6 +32,7 @@ mod poison;
 mod reload;
 mod restarts;
 mod routes;
+mod schemas;
 mod secrets;
 mod seeing;
 mod shared_flags;

@@ -3,6 +3,7 @@
 
 mod credential;
 mod load;
+mod routes;
 mod validate;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -12,7 +13,11 @@ use lapin::uri::AMQPUri;
 use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer};
 
-pub use self::credential::Credential;
+pub use self::{
+    credential::Credential,
+    load::Fixed,
+    routes::{MatchSettings, RouteSettings},
+};
 pub use crate::private::Secret;
 use crate::tls::{ClientTls, TlsFileError, TlsFiles};
 
@@ -32,6 +37,16 @@ pub struct Settings {
     pub traces: TraceSettings,
     /// The API clients whose notifications arrive.
     pub tenants: Vec<TenantSettings>,
+    /// What was read of the other sections, for telling what has changed.
+    #[serde(skip)]
+    pub(crate) fixed: Fixed,
+}
+
+/// Whether both say the same: of everything but the tenants, what was read tells.
+impl PartialEq for Settings {
+    fn eq(&self, other: &Self) -> bool {
+        self.fixed == other.fixed && self.tenants == other.tenants
+    }
 }
 
 /// `[broker]`
@@ -141,7 +156,7 @@ pub enum LogFormat {
 }
 
 /// `[[tenants]]`: one API client of Docplanner.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantSettings {
     /// `[a-z0-9-]{1,40}`; the first word of its routing keys.
@@ -171,6 +186,10 @@ pub struct TenantSettings {
     pub video: VideoSettings,
     /// `[tenants.mapping]`
     pub mapping: MappingSettings,
+    /// `[[tenants.routes]]`
+    pub routes: Vec<RouteSettings>,
+    /// `[tenants.limits]`
+    pub limits: LimitSettings,
 }
 
 /// What tells whether a visit is online.
@@ -196,7 +215,7 @@ pub enum OnEnrichmentFailure {
 }
 
 /// `[tenants.payments]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PaymentSettings {
     /// How long a patient has to pay; 90 minutes by Docplanner's online-features guide.
@@ -208,7 +227,7 @@ pub struct PaymentSettings {
 }
 
 /// `[tenants.video]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VideoSettings {
     /// Whether to ask the API for the link of an online visit's video call if the notification does not name it.
@@ -218,8 +237,22 @@ pub struct VideoSettings {
     pub reminders: Vec<Duration>,
 }
 
+/// `[tenants.limits]`: so that one tenant's API delays no other tenant.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Requests under way at once in one pod. Docplanner's firewall counts requests, and a cold cache would otherwise
+    /// send one for each doctor at once.
+    pub requests_in_flight: usize,
+    /// How many deliveries of the tenant may wait for its API at once in one pod: no more places of the prefetch window
+    /// are held by an API that is slow. By default [`TenantSettings::places`].
+    pub concurrency: Option<usize>,
+    /// The share of the API's quota that only timers spend: payments that are due, reminders.
+    pub payment_reserve: f64,
+}
+
 /// `[tenants.mapping]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MappingSettings {
     /// What becomes of an event that names something without a mapping.
@@ -322,6 +355,8 @@ impl Default for TenantSettings {
             payments: PaymentSettings::default(),
             video: VideoSettings::default(),
             mapping: MappingSettings::default(),
+            routes: Vec::new(),
+            limits: LimitSettings::default(),
         }
     }
 }
@@ -335,6 +370,12 @@ impl Default for PaymentSettings {
 impl Default for VideoSettings {
     fn default() -> Self {
         Self { fetch_missing_url: true, reminders: Vec::new() }
+    }
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { requests_in_flight: 16, concurrency: None, payment_reserve: 0.1 }
     }
 }
 
@@ -355,6 +396,32 @@ impl TraceSettings {
 }
 
 impl TenantSettings {
+    /// Whether these settings say the same of the tenant's API, so that a client made from one is as good for the
+    /// other. Named is what the client knows nothing of; a setting that is not makes a new client.
+    #[must_use]
+    pub fn has_the_same_api(&self, other: &Self) -> bool {
+        let settings_of_the_api = |settings: &Self| Self {
+            facilities: Vec::new(),
+            online_detection: OnlineDetection::Address,
+            flags_ttl: Duration::ZERO,
+            on_enrichment_failure: OnEnrichmentFailure::DeadLetter,
+            payments: PaymentSettings::default(),
+            video: VideoSettings::default(),
+            mapping: MappingSettings::default(),
+            routes: Vec::new(),
+            ..settings.clone()
+        };
+        settings_of_the_api(self) == settings_of_the_api(other)
+    }
+
+    /// How many deliveries of this tenant may wait for its API at once: if nothing is set, a quarter of the prefetch
+    /// window, and all of it for the only tenant.
+    #[must_use]
+    pub fn places(&self, prefetch: u16, is_only: bool) -> usize {
+        let window = usize::from(prefetch);
+        self.limits.concurrency.unwrap_or(if is_only { window } else { window.div_ceil(4) })
+    }
+
     /// `https://www.{domain}`, or what replaces it.
     ///
     /// # Errors

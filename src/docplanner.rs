@@ -4,25 +4,31 @@
 mod answer;
 mod auth;
 mod bookings;
+mod breaker;
 mod cache;
 mod client;
+mod governor;
+mod limits;
 mod list_model;
 mod listing;
 mod lookup;
 mod model;
+mod quota;
 mod refused_secret;
 mod scopes;
 mod send;
 mod single_flight;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub use self::{
     answer::Quota,
     bookings::ApiBookings,
+    breaker::BreakerState,
     cache::{CachedAddresses, Peeked, Upkeep, peek},
     client::{ApiClient, ApiSettings},
     listing::{DictionaryEntry, ListedAddress, ListedDoctor, ListedService},
+    quota::Urgency,
 };
 use crate::{
     delivery::Reason,
@@ -31,14 +37,25 @@ use crate::{
     retry::Prospect,
 };
 
+/// Docplanner's API for one tenant. Who asks brings it along, so that it is the one of its tenant's other settings.
+#[derive(Clone)]
+pub struct TenantApi {
+    /// With the tenant's credentials. Whatever asks the API shares it: its token, its pauses and its bound on requests
+    /// are the tenant's.
+    pub client: Arc<ApiClient>,
+    /// How long an address's flags are trusted.
+    pub flags_ttl: Duration,
+}
+
 /// The source of address facts.
 pub trait Addresses: Send + Sync {
     /// What is known of the address of `place`, as of now or of a while ago; the answer says when.
     /// Takes up to some seconds; dropping the future gives up and leaves others waiting undisturbed.
     fn facts(
         &self,
-        tenant: &str,
+        api: &TenantApi,
         place: &Place,
+        urgency: Urgency,
     ) -> impl Future<Output = Result<AddressFacts, ApiError>> + Send;
 
     /// Something about the address has changed: every pod asks again before its next use. What was known
@@ -56,7 +73,7 @@ pub trait Bookings: Send + Sync {
     /// the doctor's addresses: moved to another doctor, or gone.
     fn booking(
         &self,
-        tenant: &str,
+        api: &TenantApi,
         visit: &Visit,
         patience: Patience,
     ) -> impl Future<Output = Result<ApiBooking, ApiError>> + Send;
@@ -79,7 +96,7 @@ pub enum Patience {
     /// One request, for as long at most: somebody waits who can do without the answer. Until it is known
     /// which scopes the API takes it may be a few, within the same time.
     Once(Duration),
-    /// A few tries, as for an address.
+    /// A few tries, as for an address, for what is due now.
     Usual,
 }
 
@@ -137,6 +154,21 @@ pub enum ApiError {
         /// How long from now.
         wait: Duration,
     },
+    /// We did not ask: it has not answered lately, and somebody else tries it.
+    #[error("the API is down and left alone for a while")]
+    Resting {
+        /// How long from now.
+        wait: Duration,
+    },
+    /// We did not ask: what the API allows is spent for now.
+    #[error("the API's quota is spent for now")]
+    OutOfQuota {
+        /// How long from now.
+        wait: Duration,
+    },
+    /// We did not ask: as many deliveries of the tenant as may are waiting for its API.
+    #[error("too many deliveries are waiting for the API")]
+    Crowded,
     /// The notification names no address.
     #[error("the notification names no address")]
     NoAddress,
@@ -156,9 +188,11 @@ impl ApiError {
             ApiError::Unknown { .. } | ApiError::Refused { .. } | ApiError::NoAddress => {
                 Prospect::Never(Reason::EnrichmentFailed)
             }
-            ApiError::Paused { wait } | ApiError::SecretRefused { wait } => {
-                Prospect::Wait(Some(*wait))
-            }
+            ApiError::Paused { wait }
+            | ApiError::SecretRefused { wait }
+            | ApiError::Resting { wait }
+            | ApiError::OutOfQuota { wait } => Prospect::Wait(Some(*wait)),
+            ApiError::Crowded => Prospect::Wait(None),
         }
     }
 
@@ -175,6 +209,9 @@ impl ApiError {
             ApiError::Unknown { .. } => "unknown",
             ApiError::Refused { .. } => "refused",
             ApiError::Paused { .. } => "paused",
+            ApiError::Resting { .. } => "resting",
+            ApiError::OutOfQuota { .. } => "out_of_quota",
+            ApiError::Crowded => "crowded",
             ApiError::NoAddress => "no_address",
         }
     }

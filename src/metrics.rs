@@ -4,7 +4,10 @@
 mod labels;
 mod queues;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{PoisonError, RwLock, atomic::AtomicU64},
+    time::{Duration, Instant},
+};
 
 use prometheus_client::{
     encoding::text::encode,
@@ -14,13 +17,14 @@ use prometheus_client::{
 
 use self::labels::{
     API_OPERATIONS, API_STATUSES, ApiLabels, CACHE_RESULTS, DISPOSITIONS, DeliveryLabels,
-    DispositionLabels, EventLabels, KindLabels, NO_KIND, NO_TENANT, PUBLISH_RESULTS, ReasonLabels,
-    ResultLabels, SPAN_RESULTS, STAGES, SpanLabels, StageLabels, TIMER_RESULTS, TenantLabels,
-    TimerLabels,
+    DispositionLabels, EventLabels, KindLabels, NO_KIND, NO_TENANT, PUBLISH_RESULTS,
+    RELOAD_RESULTS, ReasonLabels, ReloadLabels, ResultLabels, SPAN_RESULTS, STAGES, SpanLabels,
+    StageLabels, TIMER_RESULTS, TenantLabels, TimerLabels,
 };
 pub use self::queues::{QueueMetrics, QueueSeen};
 use crate::{
     delivery::{Disposition, Processed, Reason},
+    docplanner::BreakerState,
     effects::TimerKind,
     event::EventKind,
     health::Parts,
@@ -33,12 +37,16 @@ use crate::{
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
+/// `api_quota_remaining` of an API that has told none.
+const UNTOLD_QUOTA: i64 = -1;
+
 /// The metrics, with the registry that renders them.
 pub struct Metrics {
     registry: Registry,
     /// What the worker sees of its queues.
     pub queues: QueueMetrics,
-    tenants: Vec<String>,
+    /// Those whose payments are counted.
+    tenants: RwLock<Vec<String>>,
     deliveries: Family<DeliveryLabels, Counter>,
     delivery_duration: Family<DispositionLabels, Histogram, fn() -> Histogram>,
     stage_duration: Family<StageLabels, Histogram, fn() -> Histogram>,
@@ -47,6 +55,9 @@ pub struct Metrics {
     duplicates: Family<KindLabels, Counter>,
     api_requests: Family<ApiLabels, Counter>,
     flags_cache: Family<ResultLabels, Counter>,
+    breaker: Family<TenantLabels, Gauge>,
+    quota_remaining: Family<TenantLabels, Gauge>,
+    quota_waits: Family<TenantLabels, Counter>,
     dead_letters: Family<ReasonLabels, Counter>,
     order_waits: Family<TenantLabels, Counter>,
     sequence_gaps: Family<TenantLabels, Counter>,
@@ -56,6 +67,9 @@ pub struct Metrics {
     payments_overdue: Family<TenantLabels, Gauge>,
     acks_lost: Counter,
     spans: Family<SpanLabels, Counter>,
+    config_reloads: Family<ReloadLabels, Counter>,
+    config_last_reload_successful: Gauge,
+    config_hash: Gauge<u64, AtomicU64>,
     parts: [Gauge; 4],
 }
 
@@ -64,9 +78,8 @@ impl Metrics {
     #[must_use]
     pub fn new<'t>(tenants: impl IntoIterator<Item = &'t str>) -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
-        let tenants: Vec<String> = tenants.into_iter().map(str::to_owned).collect();
         let mut metrics = Self {
-            tenants,
+            tenants: RwLock::default(),
             registry: Registry::with_prefix("docplanner_worker"),
             queues: QueueMetrics::default(),
             deliveries: Family::default(),
@@ -77,6 +90,9 @@ impl Metrics {
             duplicates: Family::default(),
             api_requests: Family::default(),
             flags_cache: Family::default(),
+            breaker: Family::default(),
+            quota_remaining: Family::default(),
+            quota_waits: Family::default(),
             dead_letters: Family::default(),
             order_waits: Family::default(),
             sequence_gaps: Family::default(),
@@ -86,10 +102,14 @@ impl Metrics {
             payments_overdue: Family::default(),
             acks_lost: Counter::default(),
             spans: Family::default(),
+            config_reloads: Family::default(),
+            config_last_reload_successful: Gauge::default(),
+            config_hash: Gauge::default(),
             parts: std::array::from_fn(|_| Gauge::default()),
         };
         metrics.register();
         metrics.start_at_zero();
+        metrics.serve(tenants);
         metrics
     }
 
@@ -118,8 +138,23 @@ impl Metrics {
         r.register(
             "flags_cache_requests",
             "Look-ups of an address's flags, by where they came from: hit (memory), database, miss \
-             (the API), stale (old ones, the API was asked in vain), none",
+             (the API), stale (old ones, the API was asked in vain), crowded (put off), none",
             self.flags_cache.clone(),
+        );
+        r.register(
+            "api_breaker_state",
+            "Whether the API is asked: 0 closed (it is), 1 half-open (one request tries), 2 open",
+            self.breaker.clone(),
+        );
+        r.register(
+            "api_quota_remaining",
+            "Requests left as the API told last, -1 if it has told none",
+            self.quota_remaining.clone(),
+        );
+        r.register(
+            "quota_waits",
+            "Requests put off because the quota is spent for now",
+            self.quota_waits.clone(),
         );
         r.register("dead_letters", "Deliveries set aside for a person", self.dead_letters.clone());
         r.register(
@@ -159,6 +194,21 @@ impl Metrics {
         );
         r.register("spans", "Spans, and whether the collector got them", self.spans.clone());
         self.queues.register(r);
+        r.register(
+            "config_reloads",
+            "Settings read anew: applied, refused because something is wrong, unchanged",
+            self.config_reloads.clone(),
+        );
+        r.register(
+            "config_last_reload_successful",
+            "1 unless the settings that were read last were refused",
+            self.config_last_reload_successful.clone(),
+        );
+        r.register(
+            "config_hash",
+            "A number made of the tenants' settings in force, secrets aside: equal where they are",
+            self.config_hash.clone(),
+        );
         let [consuming, publishing, blocked, database] = &self.parts;
         r.register("broker_connected", "1 while deliveries can arrive", consuming.clone());
         r.register("broker_publishing", "1 while events can be published", publishing.clone());
@@ -168,7 +218,6 @@ impl Metrics {
     }
 
     fn start_at_zero(&self) {
-        let kinds = || Kind::ALL.map(Kind::name).into_iter().chain([NO_KIND]);
         for disposition in DISPOSITIONS {
             drop(self.delivery_duration.get_or_create(&DispositionLabels { disposition }));
         }
@@ -183,47 +232,86 @@ impl Metrics {
         for stage in STAGES {
             drop(self.stage_duration.get_or_create(&StageLabels { stage }));
         }
-        for tenant in self.tenants.iter().map(String::as_str).chain([NO_TENANT]) {
-            let tenant = || tenant.to_owned();
-            for kind in kinds() {
-                for disposition in DISPOSITIONS {
-                    let labels = DeliveryLabels { tenant: tenant(), kind, disposition };
-                    drop(self.deliveries.get_or_create(&labels));
-                }
-                drop(self.duplicates.get_or_create(&KindLabels { tenant: tenant(), kind }));
+        for result in RELOAD_RESULTS {
+            drop(self.config_reloads.get_or_create(&ReloadLabels { result }));
+        }
+        self.config_last_reload_successful.set(1);
+        self.start_deliveries_at_zero(NO_TENANT);
+    }
+
+    /// Of whom nothing but deliveries may be known.
+    fn start_deliveries_at_zero(&self, tenant: &str) {
+        let tenant = || tenant.to_owned();
+        for kind in Kind::ALL.map(Kind::name).into_iter().chain([NO_KIND]) {
+            for disposition in DISPOSITIONS {
+                let labels = DeliveryLabels { tenant: tenant(), kind, disposition };
+                drop(self.deliveries.get_or_create(&labels));
             }
-            drop(self.sequence_gaps.get_or_create(&TenantLabels { tenant: tenant() }));
-            for reason in Reason::ALL.map(Reason::as_str) {
-                drop(self.dead_letters.get_or_create(&ReasonLabels { tenant: tenant(), reason }));
+            drop(self.duplicates.get_or_create(&KindLabels { tenant: tenant(), kind }));
+        }
+        drop(self.sequence_gaps.get_or_create(&TenantLabels { tenant: tenant() }));
+        for reason in Reason::ALL.map(Reason::as_str) {
+            drop(self.dead_letters.get_or_create(&ReasonLabels { tenant: tenant(), reason }));
+        }
+    }
+
+    fn start_tenant_at_zero(&self, tenant: &str) {
+        self.start_deliveries_at_zero(tenant);
+        let tenant = || tenant.to_owned();
+        for r#type in EventKind::ALL.map(EventKind::name) {
+            for result in PUBLISH_RESULTS {
+                drop(self.events.get_or_create(&EventLabels { tenant: tenant(), r#type, result }));
             }
         }
-        for tenant in &self.tenants {
-            let tenant = || tenant.clone();
-            for r#type in EventKind::ALL.map(EventKind::name) {
-                for result in PUBLISH_RESULTS {
-                    drop(self.events.get_or_create(&EventLabels {
-                        tenant: tenant(),
-                        r#type,
-                        result,
-                    }));
-                }
-            }
-            for operation in API_OPERATIONS {
-                for status in API_STATUSES {
-                    let labels = ApiLabels { tenant: tenant(), operation, status };
-                    drop(self.api_requests.get_or_create(&labels));
-                }
-            }
-            for counts in [&self.order_waits, &self.out_of_order] {
-                drop(counts.get_or_create(&TenantLabels { tenant: tenant() }));
-            }
-            for gauge in [&self.payments_pending, &self.payments_overdue] {
-                drop(gauge.get_or_create(&TenantLabels { tenant: tenant() }));
-            }
-            for result in CACHE_RESULTS {
-                drop(self.flags_cache.get_or_create(&ResultLabels { tenant: tenant(), result }));
+        for operation in API_OPERATIONS {
+            for status in API_STATUSES {
+                let labels = ApiLabels { tenant: tenant(), operation, status };
+                drop(self.api_requests.get_or_create(&labels));
             }
         }
+        self.quota_remaining.get_or_create(&TenantLabels { tenant: tenant() }).set(UNTOLD_QUOTA);
+        for counts in [&self.order_waits, &self.out_of_order, &self.quota_waits] {
+            drop(counts.get_or_create(&TenantLabels { tenant: tenant() }));
+        }
+        for gauge in [&self.breaker, &self.payments_pending, &self.payments_overdue] {
+            drop(gauge.get_or_create(&TenantLabels { tenant: tenant() }));
+        }
+        for result in CACHE_RESULTS {
+            drop(self.flags_cache.get_or_create(&ResultLabels { tenant: tenant(), result }));
+        }
+    }
+
+    /// Which tenants there are from now on. The series of a new one are at zero at once. Of one that is gone the
+    /// counters stay, as they were; its gauges go, because nobody counts any more.
+    pub fn serve<'t>(&self, tenants: impl IntoIterator<Item = &'t str>) {
+        let tenants: Vec<String> = tenants.into_iter().map(str::to_owned).collect();
+        let mut served = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        for tenant in tenants.iter().filter(|tenant| !served.contains(tenant)) {
+            self.start_tenant_at_zero(tenant);
+        }
+        for tenant in served.iter().filter(|tenant| !tenants.contains(tenant)) {
+            let labels = TenantLabels { tenant: tenant.clone() };
+            for gauge in [
+                &self.quota_remaining,
+                &self.breaker,
+                &self.payments_pending,
+                &self.payments_overdue,
+            ] {
+                gauge.remove(&labels);
+            }
+        }
+        *served = tenants;
+    }
+
+    /// Settings were read anew: `applied`, `refused` or `unchanged`.
+    pub fn config_reloaded(&self, result: &'static str) {
+        self.config_reloads.get_or_create(&ReloadLabels { result }).inc();
+        self.config_last_reload_successful.set(i64::from(result != "refused"));
+    }
+
+    /// These settings of tenants are in force.
+    pub fn config_in_force(&self, hash: u64) {
+        self.config_hash.set(hash);
     }
 
     /// A delivery arrived.
@@ -278,6 +366,28 @@ impl Metrics {
         self.api_requests.get_or_create(&labels).inc();
     }
 
+    /// Whether a tenant's API is asked.
+    pub fn breaker(&self, tenant: &str, state: BreakerState) {
+        let state = match state {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        };
+        self.breaker.get_or_create(&TenantLabels { tenant: tenant.to_owned() }).set(state);
+    }
+
+    /// An answer told how many requests are left.
+    pub fn quota_remaining(&self, tenant: &str, remaining: u64) {
+        let remaining = i64::try_from(remaining).unwrap_or(i64::MAX);
+        let labels = TenantLabels { tenant: tenant.to_owned() };
+        self.quota_remaining.get_or_create(&labels).set(remaining);
+    }
+
+    /// A request was put off because the quota is spent for now.
+    pub fn quota_wait(&self, tenant: &str) {
+        self.quota_waits.get_or_create(&TenantLabels { tenant: tenant.to_owned() }).inc();
+    }
+
     /// An address's flags were looked up. Once per look-up.
     pub fn flags_cache(&self, tenant: &str, result: &'static str) {
         self.flags_cache.get_or_create(&ResultLabels { tenant: tenant.to_owned(), result }).inc();
@@ -311,7 +421,8 @@ impl Metrics {
 
     /// Payments by tenant: pending, and overdue. Who is not named has none.
     pub fn payments(&self, counts: &[(String, i64, i64)]) {
-        for tenant in &self.tenants {
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        for tenant in tenants.iter() {
             let count = counts.iter().find(|(counted, ..)| counted == tenant);
             let (pending, overdue) =
                 count.map_or((0, 0), |(_, pending, overdue)| (*pending, *overdue));

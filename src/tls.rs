@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use self::files::Contents;
 pub use self::{
-    advice::advice,
+    advice::{advice, advice_if_broken},
     expiry::{Expiry, expiries},
     files::{TlsFileError, TlsFiles},
 };

@@ -9,15 +9,17 @@ mod selection;
 mod show;
 mod table;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use clap::Subcommand;
 
 use super::{Common, Failure, Output, block_on, print, print_while_read};
 use crate::{
+    app,
     config::Settings,
     desk::{Desk, DeskError, Tally},
+    metrics::Metrics,
     retry::chain,
     shutdown::Stop,
     tenants::Tenants,
@@ -49,7 +51,9 @@ pub(super) fn execute(action: &Action) -> Result<(), Failure> {
 }
 
 async fn open(settings: &Settings) -> Result<Desk, Failure> {
-    let tenants = Tenants::new(&settings.tenants);
+    let metrics = Arc::new(Metrics::new([]));
+    let tenants = app::tenants(&settings.tenants, None, &Tenants::default(), &metrics)?;
+    let tenants = Tenants::new(tenants, vec![]);
     let mut desk =
         Desk::open(&settings.broker, tenants, LONGEST_HOLD).await.map_err(|error| match error {
             DeskError::Broker(_) => Failure::Work(anyhow!(

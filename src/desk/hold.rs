@@ -111,7 +111,7 @@ impl Desk {
         tenants: Tenants,
         longest_hold: Duration,
     ) -> Result<Self, DeskError> {
-        let topology = Topology::new(settings);
+        let topology = Topology::new(settings, []);
         let dead = topology.dead();
         let connection = connect(settings, "dead-letters").await?;
         lock(&connection, &dead).await?;

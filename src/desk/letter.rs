@@ -203,6 +203,6 @@ fn tenant(header: Option<String>, subject: &Subject, tenants: &Tenants) -> Optio
     if header.is_some() {
         return header.filter(is_id);
     }
-    let tenant = tenants.resolve(None, subject.facility.as_deref()).ok()?;
+    let tenant = tenants.resolve(None, subject.facility.as_deref(), false).ok()?;
     Some(tenant.profile.id.clone())
 }

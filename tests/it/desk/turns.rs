@@ -14,7 +14,7 @@ async fn a_second_person_at_the_desk_is_told_so() {
     let story = story().await;
     lie(&story, 1..=3, "unmapped").await;
     let settings = broker_settings(&story);
-    let mut first = Desk::open(&settings, Tenants::new(&[]), LONG).await.unwrap();
+    let mut first = Desk::open(&settings, Tenants::default(), LONG).await.unwrap();
     assert!(first.next().await.unwrap().is_some());
     for command in [&["list"][..], &["replay"], &["discard", "--all", "--yes"]] {
         let second = desk(&story, command).await;
@@ -33,7 +33,7 @@ async fn letters_that_would_be_held_for_too_long_are_given_back_and_not_seen_twi
     let story = story().await;
     lie(&story, 1..=6, "unmapped").await;
     let settings = broker_settings(&story);
-    let mut desk = Desk::open(&settings, Tenants::new(&[]), Duration::ZERO).await.unwrap();
+    let mut desk = Desk::open(&settings, Tenants::default(), Duration::ZERO).await.unwrap();
     let mut seen = Vec::new();
     while let Some(held) = desk.next().await.unwrap() {
         let booking = held.letter.subject.booking.clone().unwrap();

@@ -15,7 +15,7 @@ WITH_SERVERS := tests/servers up && settings=$$(tests/servers env) && set -a && 
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the release binaries
@@ -25,6 +25,22 @@ build: ## Build the release binaries
 demo: ## Show the worker at work on real notifications; KEEP=1 leaves it running
 	cargo build --locked
 	tests/demo
+
+.PHONY: dashboards
+dashboards: ## Ask a real Prometheus, watching two workers under load, every query of the dashboard and the alerts
+	cargo build --locked
+	python3 tests/dashboards check
+
+.PHONY: dashboards-picture
+dashboards-picture: target/picture ## Draw deploy/grafana/dashboard.png from five minutes of load
+	cargo build --locked
+	python3 tests/dashboards record
+	target/picture/bin/python tests/dashboards/picture.py
+
+target/picture: tests/dashboards/requirements.txt
+	python3 -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check --require-virtualenv -r $<
+	@touch $@
 
 ##### Tests #####
 
@@ -48,7 +64,7 @@ servers-down: ## Stop every server of this checkout; the data stays
 ##### Checks #####
 
 .PHONY: check
-check: fmt-check clippy doc deny ## Everything that is checked without running the program
+check: fmt-check clippy doc deny rules ## Everything that is checked without running the program
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -72,6 +88,11 @@ deny: $(CARGO_DENY) ## Check licences, duplicate crates and their sources
 	cargo fetch --locked --quiet
 	$(CARGO_DENY) --offline check --hide-inclusion-graph licenses bans sources
 	@echo "Not checked: advisories. Their database cannot be had offline; with a network: cargo deny check advisories"
+
+.PHONY: rules
+rules: ## Check the alerts' rules and the dashboard (unpacks Debian's Prometheus if there is none)
+	deploy/grafana/generate --check
+	@tools=$$(tests/dashboards/install) && cd deploy/prometheus && "$$tools/promtool" check rules alerts.yaml && "$$tools/promtool" test rules alerts_test.yaml
 
 target/tools/bin/cargo-deny:
 	@echo "building cargo-deny once (two to four minutes)"

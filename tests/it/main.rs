@@ -31,3 +31,4 @@ mod restarts;
 mod shared_flags;
 mod timers;
 mod topology_outages;
+mod watching;

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use deadpool_postgres::Pool;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -23,8 +26,10 @@ use crate::{
     quarantine::Quarantine,
     retry::{Backoff, RetryPolicy},
     shutdown::Stop,
+    telemetry::{self, LogSignals},
     tenants::Tenants,
     timers::{self, PostgresTimers},
+    traces,
 };
 
 /// Consumes until a signal, then drains. A second signal leaves at once.
@@ -35,22 +40,41 @@ use crate::{
 /// worker waits for it, not ready.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let stop = Stop::default();
-    let signals = tokio::spawn(stop.clone().on_signals());
-    let hard = stop.hard.clone();
-    let result = hard.run_until_cancelled(Box::pin(run_until_stopped(settings, stop))).await;
-    signals.abort();
+    let metrics = Arc::new(Metrics::new(settings.tenants.iter().map(|tenant| tenant.id.as_str())));
+    let exporting = traces::exporting(&settings.traces, Uuid::new_v4(), &metrics)?;
+    let (tracer, export) = exporting.map(|it| (it.tracer, it.export)).unzip();
+    let level = telemetry::init(&settings.log, tracer)?;
+    let signals = AbortOnDropHandle::new(tokio::spawn(stop.clone().on_signals()));
+    let log_signals = LogSignals::receive()?;
+    let log_signals = AbortOnDropHandle::new(tokio::spawn(level.on_signals(log_signals)));
+    let Stop { soft, hard } = stop.clone();
+    let running = Box::pin(run_until_stopped(settings, metrics, export, stop));
+    let result = hard.run_until_cancelled(running).await;
+    drop((signals, log_signals));
+    // After an error, too, so that the end of what still runs is no surprise.
+    soft.cancel();
     result.unwrap_or(Ok(()))
 }
 
-async fn run_until_stopped(settings: Settings, stop: Stop) -> anyhow::Result<()> {
+async fn run_until_stopped(
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    export: Option<traces::Export>,
+    stop: Stop,
+) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), tenants = settings.tenants.len(), "starting");
-    let metrics = Arc::new(Metrics::new(settings.tenants.iter().map(|tenant| tenant.id.as_str())));
+    let topology = Topology::new(&settings.broker);
+    metrics.queues.watch(topology.queues(), &[topology.incoming(), &topology.dead()]);
     let health = Arc::new(Health::default());
-    let background = Background::default();
+    let background = Background::new(&health, &stop);
+    if let Some(export) = export {
+        background.spawn("traces", export.run(background.last.clone()));
+    }
 
     let listener = probes::bind(settings.http.listen).await?;
     let last = background.last.clone();
-    background.spawn(probes::serve(listener, Arc::clone(&health), Arc::clone(&metrics), last));
+    background
+        .spawn("probes", probes::serve(listener, Arc::clone(&health), Arc::clone(&metrics), last));
 
     let pool = connect_pool(&settings.database).context("database")?;
     let prepared = async {
@@ -59,12 +83,12 @@ async fn run_until_stopped(settings: Settings, stop: Stop) -> anyhow::Result<()>
         MappingCopy::load(database, background.last.clone()).await
     };
     if let Some((mappings, following)) = stop.soft.run_until_cancelled(prepared).await {
-        background.spawn(following);
+        background.spawn("mapping", following);
         let drain_timeout = settings.broker.drain_timeout;
         let soft = stop.soft.clone();
         let (consumer, timers) =
             build(&settings, &pool, mappings, &health, &metrics, &background, stop)?;
-        let timers = tokio::spawn(timers);
+        let timers = tokio::spawn(background.essential("timers", timers));
         consumer.run().await;
         soft.cancel();
         // Timers that are not finished fire again elsewhere, once their leases have run out.
@@ -79,10 +103,11 @@ async fn run_until_stopped(settings: Settings, stop: Stop) -> anyhow::Result<()>
 }
 
 /// What deliveries need until the last of them is settled; stopped after the consumer.
-#[derive(Default)]
 struct Background {
     tasks: TaskTracker,
     last: CancellationToken,
+    health: Arc<Health>,
+    stop: Stop,
 }
 
 /// For reading the schema's version. A frozen server accepts connections and says nothing.
@@ -92,12 +117,35 @@ const SCHEMA_TIMEOUT: Duration = Duration::from_secs(10);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Background {
+    fn new(health: &Arc<Health>, stop: &Stop) -> Self {
+        Self {
+            tasks: TaskTracker::new(),
+            last: CancellationToken::new(),
+            health: Arc::clone(health),
+            stop: stop.clone(),
+        }
+    }
+
     /// Spawns a task that ends by itself after `last` is cancelled.
-    fn spawn<F>(&self, task: F)
+    fn spawn<F>(&self, name: &'static str, task: F)
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
-        self.tasks.spawn(task);
+        self.tasks.spawn(self.essential(name, task));
+    }
+
+    /// A task without which the process is of no use. Should it end or panic before the worker stops, the process
+    /// is no longer alive for `/livez`.
+    fn essential<F: Future>(
+        &self,
+        name: &'static str,
+        task: F,
+    ) -> impl Future<Output = F::Output> + use<F> {
+        let ends = Essential { name, health: Arc::clone(&self.health), stop: self.stop.clone() };
+        async move {
+            let _ends = ends;
+            task.await
+        }
     }
 
     async fn stop(self) {
@@ -105,6 +153,21 @@ impl Background {
         self.tasks.close();
         if tokio::time::timeout(STOP_TIMEOUT, self.tasks.wait()).await.is_err() {
             warn!("not everything could be closed in time");
+        }
+    }
+}
+
+/// Tells the end of an essential task, however it ends.
+struct Essential {
+    name: &'static str,
+    health: Arc<Health>,
+    stop: Stop,
+}
+
+impl Drop for Essential {
+    fn drop(&mut self) {
+        if !self.stop.is_soft() {
+            self.health.ended(self.name);
         }
     }
 }
@@ -130,7 +193,7 @@ fn build(
         Arc::clone(metrics),
         clock::system,
     );
-    background.spawn(publishing.run(background.last.clone()));
+    background.spawn("publishing", publishing.run(background.last.clone()));
     let retry = RetryPolicy::new(settings.broker.retry_delays.clone())?;
     let inbox_settings = InboxSettings {
         process: Uuid::new_v4(),
@@ -141,14 +204,15 @@ fn build(
     };
     let (inbox, batching) = PostgresInbox::new(&database, inbox_settings);
     // Not until the database has answered, but until nobody waits for the answer any more.
-    background.spawn(background.last.clone().run_until_cancelled_owned(batching));
-    background.spawn(database.clone().watch(background.last.clone()));
+    background.spawn("inbox", background.last.clone().run_until_cancelled_owned(batching));
+    background.spawn("database watch", database.clone().watch(background.last.clone()));
     let retention = settings.database.retention;
-    background.spawn(inbox::clean_until_stopped(pool.clone(), retention, background.last.clone()));
+    let cleaning = inbox::clean_until_stopped(pool.clone(), retention, background.last.clone());
+    background.spawn("inbox cleaning", cleaning);
     let clients = api_clients(&settings.tenants, metrics)?;
     let (addresses, upkeep) = addresses(&settings.tenants, &clients, &database, metrics);
     let (listening, last) = (settings.database.clone(), background.last.clone());
-    background.spawn(upkeep.run_until_stopped(listening, pool.clone(), last));
+    background.spawn("address upkeep", upkeep.run_until_stopped(listening, pool.clone(), last));
     let pipeline = Arc::new(Pipeline {
         inbox,
         addresses,
@@ -239,5 +303,26 @@ async fn wait_for_schema(pool: &Pool, health: &Health) {
             Err(_) => health.database_failed("the database does not tell its schema in time"),
         }
         tokio::time::sleep(backoff.next_delay()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_ends_the_life_of_the_process_and_one_that_is_stopped_does_not() {
+        let (health, stop) = (Arc::new(Health::default()), Stop::default());
+        let background = Background::new(&health, &stop);
+        background.spawn("stopped", background.last.clone().cancelled_owned());
+        assert_eq!(health.missing_task(), None);
+        background.spawn("panicking", async { panic!("in a test") });
+        while health.missing_task().is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(health.missing_task(), Some("panicking"));
+        stop.soft.cancel();
+        background.stop().await;
+        assert_eq!(health.missing_task(), Some("panicking"), "it is not the other one");
     }
 }

@@ -4,6 +4,8 @@ mod connection;
 mod consumer;
 mod properties;
 mod publisher;
+mod queues;
+mod report;
 mod settle;
 mod topology;
 

@@ -1,5 +1,5 @@
-//! Settings: one TOML file, every scalar of the sections `broker`, `database`, `http` and `log`
-//! overridable by environment (`DOCPLANNER_WORKER__BROKER__URL`), every problem told at once.
+//! Settings: one TOML file, every scalar of the sections `broker`, `database`, `http`, `log` and
+//! `traces` overridable by environment (`DOCPLANNER_WORKER__BROKER__URL`), every problem told at once.
 
 mod load;
 mod validate;
@@ -23,6 +23,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// Log lines on stderr.
     pub log: LogSettings,
+    /// OpenTelemetry traces.
+    pub traces: TraceSettings,
     /// The API clients whose notifications arrive.
     pub tenants: Vec<TenantSettings>,
 }
@@ -97,6 +99,16 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,docplanner_worker=debug`.
     pub level: String,
+}
+
+/// `[traces]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TraceSettings {
+    /// The collector's OTLP over HTTP, such as `http://collector:4318`; none: no traces.
+    pub endpoint: Option<String>,
+    /// How many of the traces that begin here are kept: 1 all, 0 none. Those that began elsewhere go by their sender.
+    pub sample_ratio: f64,
 }
 
 /// How log lines are written.
@@ -263,6 +275,12 @@ impl Default for LogSettings {
     }
 }
 
+impl Default for TraceSettings {
+    fn default() -> Self {
+        Self { endpoint: None, sample_ratio: 1.0 }
+    }
+}
+
 impl Default for TenantSettings {
     fn default() -> Self {
         Self {
@@ -295,6 +313,22 @@ impl Default for VideoSettings {
     }
 }
 
+impl TraceSettings {
+    /// Where spans are sent to, if they are.
+    ///
+    /// # Errors
+    ///
+    /// If that is no URL.
+    pub fn traces_url(&self) -> Result<Option<reqwest::Url>, String> {
+        let Some(endpoint) = &self.endpoint else { return Ok(None) };
+        let mut url = http_url(endpoint)?;
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["v1", "traces"]);
+        }
+        Ok(Some(url))
+    }
+}
+
 impl TenantSettings {
     /// `https://www.{domain}`, or what replaces it.
     ///
@@ -306,12 +340,16 @@ impl TenantSettings {
             Some(url) => url.clone(),
             None => format!("https://www.{}", self.domain),
         };
-        let url = reqwest::Url::parse(&url).map_err(|e| e.to_string())?;
-        if matches!(url.scheme(), "http" | "https") && url.has_host() {
-            Ok(url)
-        } else {
-            Err("expected http:// or https://".to_owned())
-        }
+        http_url(&url)
+    }
+}
+
+fn http_url(text: &str) -> Result<reqwest::Url, String> {
+    let url = reqwest::Url::parse(text).map_err(|e| e.to_string())?;
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        Ok(url)
+    } else {
+        Err("expected http:// or https://".to_owned())
     }
 }
 

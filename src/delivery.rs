@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::notification::Kind;
 
@@ -21,6 +22,10 @@ pub struct Delivery {
     pub delivery_count: u64,
     /// When it was last put into a retry queue, from header `x-retried-at`.
     pub retried_at: Option<DateTime<Utc>>,
+    /// When its sender put it into the queue, from the property `timestamp`.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// The property `message_id`.
+    pub message_id: Option<String>,
     /// Header `traceparent` (W3C Trace Context), handed on to the event.
     pub traceparent: Option<String>,
 }
@@ -93,6 +98,18 @@ pub struct Processed {
     pub tenant: Option<String>,
     /// The kind, once decoded.
     pub kind: Option<Kind>,
+    /// The fact's key in the inbox, once claimed.
+    pub key: Option<Uuid>,
+    /// The booking that it is about, if it is about one.
+    pub booking_id: Option<String>,
+}
+
+impl Processed {
+    /// Of a delivery that nothing else is known of yet.
+    #[must_use]
+    pub fn new(disposition: Disposition) -> Self {
+        Self { disposition, tenant: None, kind: None, key: None, booking_id: None }
+    }
 }
 
 impl Disposition {

@@ -11,6 +11,7 @@ mod listing;
 mod lookup;
 mod model;
 mod scopes;
+mod send;
 mod single_flight;
 
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! Whether the process consumes: what `/readyz` tells, and the one log line per change.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// The state of the three things a worker needs. Each is told by whoever uses it.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub struct Health {
     parts: watch::Sender<Parts>,
     /// The last failure told, so that a server that stays away is logged once, not at each attempt.
     database_failure: Mutex<Option<String>>,
+    /// An essential task that is gone: nothing but a new process brings it back.
+    ended: OnceLock<&'static str>,
 }
 
 /// What works at the moment.
@@ -37,7 +39,11 @@ impl Parts {
 
 impl Default for Health {
     fn default() -> Self {
-        Self { parts: watch::Sender::new(Parts::default()), database_failure: Mutex::default() }
+        Self {
+            parts: watch::Sender::new(Parts::default()),
+            database_failure: Mutex::default(),
+            ended: OnceLock::new(),
+        }
     }
 }
 
@@ -92,6 +98,19 @@ impl Health {
             warn!(error, "the database does not answer; waiting for it");
             *told = Some(error.to_owned());
         }
+    }
+
+    /// A task that the process is of no use without has ended before its time.
+    pub fn ended(&self, task: &'static str) {
+        error!(task, "the task {task} has ended; the process has to be started again");
+        // The first one is told; one is enough.
+        let _ = self.ended.set(task);
+    }
+
+    /// The essential task that is gone, if one is: the process is to be replaced.
+    #[must_use]
+    pub fn missing_task(&self) -> Option<&'static str> {
+        self.ended.get().copied()
     }
 
     fn change(&self, apply: impl FnOnce(&mut Parts)) {

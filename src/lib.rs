@@ -41,6 +41,7 @@ pub mod probes;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
+pub mod traces;
 
 #[cfg(feature = "simulator")]
 pub mod simulator;

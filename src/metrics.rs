@@ -2,6 +2,7 @@
 //! start, so that the first event shows as an increase.
 
 mod labels;
+mod queues;
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,10 @@ use prometheus_client::{
 use self::labels::{
     API_OPERATIONS, API_STATUSES, ApiLabels, CACHE_RESULTS, DISPOSITIONS, DeliveryLabels,
     DispositionLabels, EventLabels, KindLabels, NO_KIND, NO_TENANT, PUBLISH_RESULTS, ReasonLabels,
-    ResultLabels, STAGES, StageLabels, TIMER_RESULTS, TenantLabels, TimerLabels,
+    ResultLabels, SPAN_RESULTS, STAGES, SpanLabels, StageLabels, TIMER_RESULTS, TenantLabels,
+    TimerLabels,
 };
+pub use self::queues::{QueueMetrics, QueueSeen};
 use crate::{
     delivery::{Disposition, Processed, Reason},
     effects::TimerKind,
@@ -33,6 +36,8 @@ const SECONDS: [f64; 14] =
 /// The metrics, with the registry that renders them.
 pub struct Metrics {
     registry: Registry,
+    /// What the worker sees of its queues.
+    pub queues: QueueMetrics,
     tenants: Vec<String>,
     deliveries: Family<DeliveryLabels, Counter>,
     delivery_duration: Family<DispositionLabels, Histogram, fn() -> Histogram>,
@@ -50,6 +55,7 @@ pub struct Metrics {
     payments_pending: Family<TenantLabels, Gauge>,
     payments_overdue: Family<TenantLabels, Gauge>,
     acks_lost: Counter,
+    spans: Family<SpanLabels, Counter>,
     parts: [Gauge; 4],
 }
 
@@ -62,6 +68,7 @@ impl Metrics {
         let mut metrics = Self {
             tenants,
             registry: Registry::with_prefix("docplanner_worker"),
+            queues: QueueMetrics::default(),
             deliveries: Family::default(),
             delivery_duration: Family::new_with_constructor(histogram),
             stage_duration: Family::new_with_constructor(histogram),
@@ -78,6 +85,7 @@ impl Metrics {
             payments_pending: Family::default(),
             payments_overdue: Family::default(),
             acks_lost: Counter::default(),
+            spans: Family::default(),
             parts: std::array::from_fn(|_| Gauge::default()),
         };
         metrics.register();
@@ -149,6 +157,8 @@ impl Metrics {
             "Acknowledgements whose channel was gone; the broker delivers again",
             self.acks_lost.clone(),
         );
+        r.register("spans", "Spans, and whether the collector got them", self.spans.clone());
+        self.queues.register(r);
         let [consuming, publishing, blocked, database] = &self.parts;
         r.register("broker_connected", "1 while deliveries can arrive", consuming.clone());
         r.register("broker_publishing", "1 while events can be published", publishing.clone());
@@ -166,6 +176,9 @@ impl Metrics {
             for result in TIMER_RESULTS {
                 drop(self.timers.get_or_create(&TimerLabels { kind, result }));
             }
+        }
+        for result in SPAN_RESULTS {
+            drop(self.spans.get_or_create(&SpanLabels { result }));
         }
         for stage in STAGES {
             drop(self.stage_duration.get_or_create(&StageLabels { stage }));
@@ -292,12 +305,8 @@ impl Metrics {
 
     /// A timer fired.
     pub fn timer(&self, kind: TimerKind, fate: Fate) {
-        let result = match fate {
-            Fate::Published => "published",
-            Fate::Pointless => "pointless",
-            Fate::Postponed { .. } => "postponed",
-        };
-        self.timers.get_or_create(&TimerLabels { kind: kind.as_str(), result }).inc();
+        let labels = TimerLabels { kind: kind.as_str(), result: fate.label() };
+        self.timers.get_or_create(&labels).inc();
     }
 
     /// Payments by tenant: pending, and overdue. Who is not named has none.
@@ -315,6 +324,12 @@ impl Metrics {
     /// An acknowledgement did not reach the broker.
     pub fn ack_lost(&self) {
         self.acks_lost.inc();
+    }
+
+    /// So many spans were exported or lost.
+    pub fn spans(&self, result: &'static str, count: usize) {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.spans.get_or_create(&SpanLabels { result }).inc_by(count);
     }
 
     /// The exposition that Prometheus scrapes (OpenMetrics text), with what works at the moment.

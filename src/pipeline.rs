@@ -10,8 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 
 pub use self::error::Error;
@@ -28,6 +30,7 @@ use crate::{
     retry::RetryPolicy,
     route::routing_key,
     tenants::{Tenant, Tenants},
+    traces::stage,
 };
 
 /// How often, and how far apart, a claim is repeated while another delivery of the same fact, or of the same
@@ -72,6 +75,7 @@ pub struct Pipeline<I, A, B, P> {
 pub struct Received {
     /// What becomes of it unless it is to be published, and what is known of it.
     processed: Processed,
+    told_at: Option<DateTime<Utc>>,
     claimed: Option<Claimed>,
 }
 
@@ -79,7 +83,13 @@ impl Received {
     /// The key in the inbox, if it was claimed.
     #[must_use]
     pub fn key(&self) -> Option<Uuid> {
-        self.claimed.as_ref().map(|claimed| claimed.request.key.uuid())
+        self.processed.key
+    }
+
+    /// When it was told, by its sender or by the one who made it.
+    #[must_use]
+    pub fn told_at(&self) -> Option<DateTime<Utc>> {
+        self.told_at
     }
 }
 
@@ -96,20 +106,21 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
     /// Reads a delivery and takes its place in its chain. Does not wait, so that deliveries have the order in
     /// which they are handed to this function.
     pub fn receive(&self, delivery: Delivery) -> Received {
-        let mut processed =
-            Processed { disposition: Disposition::Ack(Outcome::Ignored), tenant: None, kind: None };
-        let attempts = delivery.attempts;
+        let mut processed = Processed::new(Disposition::Ack(Outcome::Ignored));
+        let (attempts, sent_at) = (delivery.attempts, delivery.sent_at);
         let claimed = self.claim(delivery, &mut processed).unwrap_or_else(|error| {
             processed.disposition = self.retry.disposition(Err(error), attempts);
             None
         });
-        Received { processed, claimed }
+        let created_at = claimed.as_ref().and_then(|claimed| claimed.notification.created_at);
+        let told_at = sent_at.or(created_at.map(|at| at.to_utc()));
+        Received { processed, told_at, claimed }
     }
 
     /// Takes a received delivery to a disposition; the consumer acts on it. Dropping the future gives
     /// up: whatever it had claimed ends with its lease.
     pub async fn process(&self, received: Received) -> Processed {
-        let Received { mut processed, claimed } = received;
+        let Received { mut processed, claimed, .. } = received;
         if let Some(claimed) = claimed {
             processed.disposition = self.publish_once(claimed).await;
         }
@@ -130,6 +141,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         }
         let notification = Notification::decode(&delivery.body)?;
         processed.kind = Some(notification.fact.kind());
+        processed.booking_id = notification.fact.booking().map(|booking| booking.id.clone());
         if let Fact::Question(_) = notification.fact {
             return Ok(None);
         }
@@ -139,6 +151,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         let tenant = self.tenants.resolve(delivery.tenant.as_deref(), facility)?;
         processed.tenant = Some(tenant.profile.id.clone());
         let key = notification.key(&tenant.profile.id);
+        processed.key = Some(key.uuid());
         let request = Request {
             content: notification.content(),
             chain: notification.chain(&tenant.profile.id, &key),
@@ -155,7 +168,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
     /// Waits for its turn, publishes its event, and closes the claim by how that went.
     async fn publish_once(&self, mut claimed: Claimed) -> Disposition {
         let attempts = claimed.delivery.attempts;
-        let lease = match self.turn(&mut claimed).await {
+        let lease = match self.turn(&mut claimed).instrument(stage!("claim")).await {
             Ok(Some(lease)) => lease,
             Ok(None) => return Disposition::Ack(Outcome::Duplicate),
             Err(error) => return self.retry.disposition(Err(error), attempts),
@@ -181,7 +194,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
             Disposition::Retry { delay, .. } => Closing::Release { back_in: *delay },
             Disposition::DeadLetter { .. } => Closing::Abandon,
         };
-        let closed = self.inbox.close(lease, closing).await;
+        let closed = self.inbox.close(lease, closing).instrument(stage!("close")).await;
         self.metrics.stage("close", started);
         match disposition {
             // Published, but somebody else has the key by now: an acknowledgement has to wait for
@@ -224,14 +237,14 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
 
     /// Looks up, decides and publishes; how the claim is to be completed.
     async fn publish(&self, claimed: &Claimed, lease: &Lease) -> Result<Closing, Error> {
-        let facts = self.look_up(claimed).await?;
+        let facts = self.look_up(claimed).instrument(stage!("look up")).await?;
         let Claimed { delivery, notification, tenant, request, .. } = claimed;
         let profile = &tenant.profile;
         let known = Known {
             partner: self.mappings.partner_ids(&profile.id, notification),
             payment: lease.payment.clone(),
             last_sequence: lease.last_sequence,
-            call: self.call(claimed, &facts).await,
+            call: self.call(claimed, &facts).instrument(stage!("look up call")).await,
             facts,
         };
         let now = (self.clock)();

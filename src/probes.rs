@@ -45,11 +45,20 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let routes = Router::new()
-        .route("/livez", get(async || "the process is alive\n"))
+        .route("/livez", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(exposition))
         .with_state((health, metrics));
     axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+/// Alive is whose runtime answers and whose tasks are all there. Servers that are away do not matter: a restart
+/// would not bring them back.
+async fn alive(State((health, _)): State<Shared>) -> impl IntoResponse {
+    match health.missing_task() {
+        None => (StatusCode::OK, "the process is alive\n".to_owned()),
+        Some(task) => (StatusCode::SERVICE_UNAVAILABLE, format!("the task {task} has ended\n")),
+    }
 }
 
 /// Ready is who consumes; the body says what is missing.

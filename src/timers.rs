@@ -80,3 +80,15 @@ pub enum Fate {
         looked: bool,
     },
 }
+
+impl Fate {
+    /// The word in metrics, logs and traces.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Fate::Published => "published",
+            Fate::Pointless => "pointless",
+            Fate::Postponed { .. } => "postponed",
+        }
+    }
+}

@@ -15,12 +15,14 @@ use lapin::{
     types::FieldTable,
 };
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{Instrument, info, warn};
 
 use super::{
     BrokerError, Publisher, RabbitPublisher, Topology,
     connection::{connect, step},
     properties,
+    queues::QueueWatch,
+    report,
     settle::Settler,
 };
 use crate::{
@@ -35,6 +37,7 @@ use crate::{
     quarantine::{Place, Quarantine, Verdict},
     retry::{Backoff, chain},
     shutdown::Stop,
+    traces::{self, stage},
 };
 
 /// RabbitMQ passes acknowledgements on to a quorum queue 32 at a time, and forgets the rest when the
@@ -52,6 +55,7 @@ pub struct Consumer<I, A, B, P> {
     topology: Topology,
     health: Arc<Health>,
     work: Arc<Work<I, A, B, P>>,
+    watch: QueueWatch,
     tasks: TaskTracker,
 }
 
@@ -93,8 +97,9 @@ where
     ) -> Self {
         let settler =
             Settler { publisher, topology: topology.clone(), metrics: Arc::clone(&metrics), clock };
+        let watch = QueueWatch::new(topology.clone(), Arc::clone(&metrics), clock);
         let work = Arc::new(Work { pipeline, quarantine, settler, metrics, stop });
-        Self { settings, topology, health, work, tasks: TaskTracker::new() }
+        Self { settings, topology, health, work, watch, tasks: TaskTracker::new() }
     }
 
     /// Consumes until stopped, then drains: nothing new is taken, what is in flight is finished
@@ -125,21 +130,38 @@ where
         let soft = &self.work.stop.soft;
         let Some(opened) = soft.run_until_cancelled(self.open()).await else { return Ok(()) };
         let (connection, channel) = opened?;
-        while let Ended::Cancelled = self.subscribed(&channel, backoff).await? {
-            self.health.consuming(false);
-            warn!(queue = self.topology.incoming(), "the broker cancelled the consumer");
-            let again = async {
-                tokio::time::sleep(backoff.next_delay()).await;
-                self.topology.ensure(&connection).await
-            };
-            let Some(ensured) = soft.run_until_cancelled(again).await else { break };
-            ensured?;
+        // Both in one task: consuming has the first turn, and with it ends the watching.
+        tokio::select! {
+            biased;
+            consumed = self.consume(&connection, &channel, backoff) => consumed?,
+            never = self.watch.run(&connection) => match never {},
         }
         self.finish_in_flight().await;
         // Closing flushes the acknowledgements that are still on their way.
         let close = connection.close(200, "worker stops".into());
         if let Err(error) = step("cannot close the connection", close).await {
             warn!(error = %chain(&error), "the consuming connection did not close cleanly");
+        }
+        Ok(())
+    }
+
+    /// One subscription after the other, until stopped.
+    async fn consume(
+        &self,
+        connection: &Connection,
+        channel: &Channel,
+        backoff: &mut Backoff,
+    ) -> Result<(), BrokerError> {
+        while let Ended::Cancelled = self.subscribed(channel, backoff).await? {
+            self.health.consuming(false);
+            warn!(queue = self.topology.incoming(), "the broker cancelled the consumer");
+            let again = async {
+                tokio::time::sleep(backoff.next_delay()).await;
+                self.topology.ensure(connection).await
+            };
+            let soft = &self.work.stop.soft;
+            let Some(ensured) = soft.run_until_cancelled(again).await else { break };
+            ensured?;
         }
         Ok(())
     }
@@ -209,9 +231,13 @@ where
             return false;
         };
         let started = Instant::now();
+        let (id, parent) = (delivery.message_id.as_deref(), delivery.traceparent.as_deref());
+        let span = traces::process(self.topology.incoming(), id, parent);
         let (place, received) = match verdict {
             Verdict::Process(place) => {
-                let received = self.work.receive(delivery.clone());
+                let decode = span.in_scope(|| stage!("decode"));
+                let received = decode.in_scope(|| self.work.receive(delivery.clone()));
+                self.tell_age(&delivery, &received);
                 if let Some(key) = received.as_ref().ok().and_then(Received::key) {
                     self.work.quarantine.name(&place, key).await;
                 }
@@ -228,10 +254,19 @@ where
         work.metrics.delivered();
         self.tasks.spawn(async move {
             let handle = work.handle(&message, &delivery, place, received, started);
-            work.stop.hard.run_until_cancelled(handle).await;
+            work.stop.hard.run_until_cancelled(handle.instrument(span)).await;
             work.metrics.left();
         });
         true
+    }
+
+    /// What was just taken tells how old the rest of the queue can be. Who comes back from a retry queue was told
+    /// long ago, and stands behind others all the same.
+    fn tell_age(&self, delivery: &Delivery, received: &Result<Received, Processed>) {
+        let told_at = received.as_ref().map_or(delivery.sent_at, Received::told_at);
+        if let Some(told_at) = told_at.filter(|_| delivery.retried_at.is_none()) {
+            self.watch.taken(told_at);
+        }
     }
 
     /// Waits for what is in flight, within `broker.drain_timeout`, and gives back what is left.
@@ -286,8 +321,11 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Work<I, A, B, P> {
             let tried = !processed.disposition.is_wait(delivery);
             self.quarantine.leave(place, tried).await;
         }
-        self.settler.settle(message, delivery, &processed).await;
-        self.metrics.settled(&processed, started.elapsed());
+        let settling = self.settler.settle(message, delivery, &processed);
+        let settled = settling.instrument(stage!("settle")).await;
+        let took = started.elapsed();
+        report::delivery(delivery, &processed, settled, took);
+        self.metrics.settled(&processed, took);
     }
 }
 
@@ -308,14 +346,7 @@ fn panicked(attempts: u32) -> Processed {
 }
 
 fn poison(attempts: u32, error: String) -> Processed {
-    Processed {
-        disposition: Disposition::DeadLetter {
-            reason: Reason::Poison,
-            error,
-            attempts: attempts + 1,
-        },
-        // What the header says may name nobody; the dead letter keeps it all the same.
-        tenant: None,
-        kind: None,
-    }
+    // Nobody is named: what the header says may be wrong, and the dead letter keeps it all the same.
+    let attempts = attempts + 1;
+    Processed::new(Disposition::DeadLetter { reason: Reason::Poison, error, attempts })
 }

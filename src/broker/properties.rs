@@ -52,8 +52,21 @@ pub(super) fn delivery(message: &lapin::message::Delivery) -> Delivery {
         retried_at: headers
             .and_then(|headers| text(headers, RETRIED_AT))
             .and_then(|at| Some(DateTime::parse_from_rfc3339(&at).ok()?.to_utc())),
+        sent_at: sent_at(&message.properties),
+        message_id: message.properties.message_id().as_ref().map(ToString::to_string),
         traceparent: headers.and_then(|headers| text(headers, "traceparent")),
     }
+}
+
+/// When a message was put into the queue that it came from, if its sender tells.
+fn sent_at(properties: &BasicProperties) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(i64::try_from((*properties.timestamp())?).ok()?, 0)
+}
+
+/// When a dead letter became one.
+pub(super) fn dead_since(properties: &BasicProperties) -> Option<DateTime<Utc>> {
+    let failed_at = text(properties.headers().as_ref()?, FAILED_AT)?;
+    Some(DateTime::parse_from_rfc3339(&failed_at).ok()?.to_utc())
 }
 
 /// The properties of an event.

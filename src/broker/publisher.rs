@@ -9,10 +9,10 @@ mod session;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use lapin::{BasicProperties, Connection};
+use lapin::{BasicProperties, Connection, types::ShortString};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{Instrument, Span, info, warn};
 
 use self::session::{End, Session};
 use super::{PublishError, Publisher, Topology, connect, properties};
@@ -23,6 +23,7 @@ use crate::{
     health::Health,
     metrics::Metrics,
     retry::{Backoff, chain},
+    traces,
 };
 
 /// A message on its way to the broker.
@@ -78,7 +79,10 @@ impl RabbitPublisher {
         body: Bytes,
         properties: BasicProperties,
     ) -> Result<(), PublishError> {
-        self.publish(String::new(), queue.to_owned(), body, properties).await
+        let message_id = properties.message_id().as_ref().map(ShortString::as_str);
+        let span = traces::send("", queue, message_id);
+        let published = self.publish(String::new(), queue.to_owned(), body, properties);
+        traced(published, span).await
     }
 
     async fn publish(
@@ -104,14 +108,31 @@ impl Publisher for RabbitPublisher {
     ) -> Result<(), PublishError> {
         // Strings, numbers and raw JSON, all of which serialize.
         let body = serde_json::to_vec(event).map_err(|_| PublishError::Interrupted)?;
+        let id = event.id.to_string();
+        let span = traces::send(&self.exchange, routing_key, Some(&id));
+        // The consumer's parent is this publish; while traces are off, whoever sent the notification.
+        let own = traces::traceparent(&span);
+        let traceparent = own.as_deref().or(traceparent);
         let properties = properties::of_event(event, traceparent, (self.clock)());
-        let result = self
-            .publish(self.exchange.clone(), routing_key.to_owned(), body.into(), properties)
-            .await;
+        let published =
+            self.publish(self.exchange.clone(), routing_key.to_owned(), body.into(), properties);
+        let result = traced(published, span).await;
         let label = result.as_ref().map_or_else(PublishError::label, |()| "confirmed");
         self.metrics.event(&event.tenant, event.kind, label);
         result
     }
+}
+
+/// Publishes within a span that tells how it went.
+async fn traced(
+    publishing: impl Future<Output = Result<(), PublishError>>,
+    span: Span,
+) -> Result<(), PublishError> {
+    let result = publishing.instrument(span.clone()).await;
+    if let Err(error) = &result {
+        traces::failed(&span, error.label());
+    }
+    result
 }
 
 impl PublisherTask {

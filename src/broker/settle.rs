@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use lapin::{message::Delivery as Message, options::BasicAckOptions};
-use tracing::{debug, error, warn};
+use tracing::warn;
 
 use super::{RabbitPublisher, Topology, properties};
 use crate::{
     clock::Clock,
     delivery::{Delivery, Disposition, Processed},
     metrics::Metrics,
-    notification::Kind,
     retry::Backoff,
 };
 
@@ -23,15 +22,14 @@ pub(super) struct Settler {
 }
 
 impl Settler {
-    /// Acknowledges, after whatever has to be safe before. Returns once it is done, or once the delivery's
-    /// channel is gone and the broker will deliver it again.
+    /// Acknowledges, after whatever has to be safe before. `false`: the delivery's channel is gone, and the broker
+    /// will deliver it again.
     pub(super) async fn settle(
         &self,
         message: &Message,
         delivery: &Delivery,
         processed: &Processed,
-    ) {
-        report(processed);
+    ) -> bool {
         let handed_over = match &processed.disposition {
             Disposition::Ack(_) => true,
             Disposition::Retry { delay, attempts, .. } => {
@@ -61,8 +59,8 @@ impl Settler {
         let acked = handed_over && self.ack(message).await;
         if !acked {
             self.metrics.ack_lost();
-            debug!("the delivery's channel is gone; the broker delivers it again");
         }
+        acked
     }
 
     /// Puts a copy into another queue, for as long as that takes. `false`: the delivery's channel is
@@ -90,23 +88,5 @@ impl Settler {
     /// `Ok(false)` and an error mean the same: the acknowledgement did not reach the broker.
     async fn ack(&self, message: &Message) -> bool {
         message.acker.ack(BasicAckOptions::default()).await.unwrap_or(false)
-    }
-}
-
-/// One line per settled delivery: at debug when all is well, louder when somebody may have to look.
-fn report(processed: &Processed) {
-    let tenant = processed.tenant.as_deref().unwrap_or("-");
-    let kind = processed.kind.map_or("-", Kind::name);
-    match &processed.disposition {
-        Disposition::Ack(outcome) => {
-            debug!(tenant, kind, outcome = outcome.label(), "settled: {}", outcome.label());
-        }
-        Disposition::Retry { delay, attempts, cause } => {
-            debug!(tenant, kind, ?delay, attempts, error = cause, "will try again in {delay:?}");
-        }
-        Disposition::DeadLetter { reason, error, attempts } => {
-            let reason = reason.as_str();
-            error!(tenant, kind, reason, attempts, error, "dead-lettered: {reason}");
-        }
     }
 }

@@ -119,6 +119,11 @@ impl Topology {
         &self.incoming
     }
 
+    /// The names of all queues.
+    pub fn queues(&self) -> impl Iterator<Item = &str> {
+        self.queues.iter().map(|queue| queue.name.as_str())
+    }
+
     /// The queue for what is set aside.
     #[must_use]
     pub fn dead(&self) -> String {

@@ -1,10 +1,9 @@
 //! `docplanner-worker run`
 
 use super::{Common, Failure, block_on};
-use crate::{app, telemetry};
+use crate::app;
 
 pub(super) fn execute(common: &Common) -> Result<(), Failure> {
     let settings = common.settings()?;
-    telemetry::init(&settings.log)?;
     Ok(block_on(app::run(settings))??)
 }

@@ -12,7 +12,7 @@ use super::{Problem, Problems, Settings};
 const ENV_PREFIX: &str = "DOCPLANNER_WORKER__";
 
 /// The sections that the environment can override. Tenants are a list: they live in the file.
-const ENV_SECTIONS: [&str; 4] = ["broker", "database", "http", "log"];
+const ENV_SECTIONS: [&str; 5] = ["broker", "database", "http", "log", "traces"];
 
 /// Keys whose value must not appear in a message.
 const SECRET_KEYS: [&str; 2] = ["url", "client_secret"];
@@ -158,6 +158,7 @@ fn message(segments: &[Segment], error: &toml::de::Error) -> String {
             "expected a section with its keys".to_owned()
         }
         (_, Some((_, "u16"))) => "expected a whole number of 0 to 65535".to_owned(),
+        (_, Some((_, "f64"))) => "expected a number".to_owned(),
         (_, Some((_, "usize"))) => "expected a whole number".to_owned(),
         (_, Some((_, expected))) => format!("expected {expected}"),
         (_, None) => message.to_owned(),

@@ -39,6 +39,12 @@ impl Settings {
         if self.log.level.parse::<tracing_subscriber::filter::Targets>().is_err() {
             problem(problems, "log.level", "expected error, warn, info, debug, trace or a filter");
         }
+        if let Err(error) = self.traces.traces_url() {
+            problem(problems, "traces.endpoint", error);
+        }
+        if !(0.0..=1.0).contains(&self.traces.sample_ratio) {
+            problem(problems, "traces.sample_ratio", "expected a number of 0 to 1");
+        }
         if self.tenants.is_empty() && !problems.iter().any(|p| p.path.starts_with("tenants")) {
             problem(problems, "tenants", "at least one [[tenants]] section is needed");
         }

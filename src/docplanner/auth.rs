@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Url};
 use serde::Deserialize;
 
-use super::{ApiError, answer::classify, single_flight::SingleFlight};
+use super::{ApiError, send::send, single_flight::SingleFlight};
 use crate::{clock::Clock, private::Secret};
 
 /// A token is renewed this long before it expires, so that it does not expire on its way.
@@ -66,14 +66,12 @@ impl TokenSource {
     }
 
     async fn request(&self) -> Result<Token, ApiError> {
-        let answer = self
+        let request = self
             .http
             .post(self.url.clone())
             .basic_auth(&self.client_id, Some(self.client_secret.expose()))
-            .form(&[("grant_type", "client_credentials"), ("scope", "integration")])
-            .send()
-            .await;
-        let body = match classify(answer, self.clock).await {
+            .form(&[("grant_type", "client_credentials"), ("scope", "integration")]);
+        let body = match send(request, "POST", &self.url, self.clock).await {
             Ok(answer) => answer.body,
             // The token endpoint tells wrong credentials in several ways; all mean the same.
             Err(ApiError::Refused { .. } | ApiError::Unknown { .. }) => {

@@ -124,7 +124,10 @@ impl ApiClient {
         let decoded = AnsweredBooking::decode(body, &visit.booking_id);
         // The error names the field, which the caller's does not.
         decoded
-            .inspect_err(|error| warn!(tenant = self.tenant(), %error, "cannot read a booking"))
+            .inspect_err(|error| {
+                let (tenant, booking_id) = (self.tenant(), &visit.booking_id);
+                warn!(tenant, booking_id, %error, "cannot read a booking");
+            })
             .ok()
     }
 

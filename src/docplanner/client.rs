@@ -15,9 +15,10 @@ use tracing::{info, warn};
 
 use super::{
     ApiError,
-    answer::{Answer, Quota, classify},
+    answer::{Answer, Quota},
     auth::TokenSource,
     scopes::Scopes,
+    send::send,
 };
 use crate::{clock::Clock, config::Secret, metrics::Metrics, retry::Prospect};
 
@@ -216,20 +217,15 @@ impl ApiClient {
     async fn get_with_token(&self, url: &Url, timeout: Duration) -> Result<Answer, ApiError> {
         let token = self.tokens.token().await?;
         let request = |token: &super::auth::Token| {
-            self.http
-                .get(url.clone())
-                .timeout(timeout)
-                .bearer_auth(token.bearer())
-                .header(
-                    "Accept",
-                    "application/vnd.docplanner+json; charset=UTF-8, application/json",
-                )
-                .send()
+            self.http.get(url.clone()).timeout(timeout).bearer_auth(token.bearer()).header(
+                "Accept",
+                "application/vnd.docplanner+json; charset=UTF-8, application/json",
+            )
         };
-        match classify(request(&token).await, self.clock).await {
+        match send(request(&token), "GET", url, self.clock).await {
             Err(ApiError::Unauthorized) => {
                 let token = self.tokens.renewed(&token).await?;
-                classify(request(&token).await, self.clock).await
+                send(request(&token), "GET", url, self.clock).await
             }
             answered => answered,
         }

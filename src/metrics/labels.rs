@@ -26,6 +26,8 @@ pub(super) const API_STATUSES: [&str; 9] = [
     "refused",
 ];
 pub(super) const TIMER_RESULTS: [&str; 3] = ["published", "pointless", "postponed"];
+/// Told to the collector; no place in the queue; refused by the collector, or it was away.
+pub(super) const SPAN_RESULTS: [&str; 3] = ["exported", "dropped", "failed"];
 pub(super) const STAGES: [&str; 5] = ["decode", "claim", "lookup", "publish", "close"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -81,6 +83,16 @@ pub(super) struct ReasonLabels {
 pub(super) struct TimerLabels {
     pub(super) kind: &'static str,
     pub(super) result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct SpanLabels {
+    pub(super) result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct QueueLabels {
+    pub(super) queue: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

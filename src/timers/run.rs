@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, info};
+use tracing::{Instrument, Span, debug};
 
 use super::{Fate, PostgresTimers, Timer, TimerStore};
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     docplanner::{Addresses, Bookings},
     inbox::Inbox,
     pipeline::Pipeline,
+    traces,
 };
 
 /// How often an idle process looks for timers that are due: what is late by less is on time.
@@ -61,7 +62,9 @@ pub async fn run_until_stopped<I, A, B, P>(
             let (pipeline, store) = (Arc::clone(&pipeline), store.clone());
             let finished = Arc::clone(&finished);
             tasks.spawn(async move {
-                fire(&pipeline, &store, &timer).await;
+                let (kind, booking_id) = (timer.purpose.kind().as_str(), &timer.visit.booking_id);
+                let span = traces::fire(kind, &timer.tenant, booking_id);
+                fire(&pipeline, &store, &timer).instrument(span).await;
                 drop(permit);
                 finished.notify_one();
             });
@@ -86,12 +89,20 @@ async fn fire<I: Inbox, A: Addresses, B: Bookings, P: Publisher>(
     timer: &Timer,
 ) {
     let fate = pipeline.fire(timer, store).await;
-    let (tenant, kind) = (timer.tenant.as_str(), timer.purpose.kind());
+    let (tenant, booking_id) = (timer.tenant.as_str(), timer.visit.booking_id.as_str());
+    let (kind, result) = (timer.purpose.kind(), fate.label());
+    Span::current().record("result", result);
+    let timer_kind = kind.as_str();
     match fate {
-        Fate::Published => debug!(tenant, kind = kind.as_str(), "timer: published"),
-        Fate::Pointless => debug!(tenant, kind = kind.as_str(), "timer: nothing to publish"),
+        Fate::Published | Fate::Pointless => {
+            debug!(tenant, timer_kind, booking_id, result, "timer: {result}");
+        }
         Fate::Postponed { by, looked } => {
-            info!(tenant, kind = kind.as_str(), ?by, looked, "timer: again in {by:?}");
+            let delay_ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+            debug!(
+                tenant,
+                timer_kind, booking_id, result, delay_ms, looked, "timer: again in {by:?}"
+            );
             store.postpone(timer, by, looked).await;
         }
     }

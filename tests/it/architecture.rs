@@ -17,7 +17,8 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// The contracts that the story may use although their implementations stand below it.
-const CONTRACTS: &[&str] = &["broker", "docplanner", "inbox", "mapping", "config", "metrics"];
+const CONTRACTS: &[&str] =
+    &["broker", "docplanner", "inbox", "mapping", "config", "metrics", "traces"];
 
 /// Crates that do I/O.
 const CLIENTS: &[&str] =
@@ -112,13 +113,17 @@ fn only_settling_acknowledges_and_only_the_consumer_gives_back() {
         let name = entry.file_name().into_string().unwrap();
         assert_eq!(source.contains("acker.ack("), name == "settle.rs", "{name}");
         assert_eq!(source.contains("acker.nack("), name == "consumer.rs", "{name}");
+        // A dead letter that was looked at.
+        assert_eq!(source.contains("basic_nack("), name == "queues.rs", "{name}");
     }
 }
 
 #[test]
 fn the_readme_names_every_metric() {
     let readme = readme();
-    let exposition = Metrics::new(["acme"]).render(docplanner_worker::health::Parts::default());
+    let metrics = Metrics::new(["acme"]);
+    metrics.queues.watch(["in"], &["in"]);
+    let exposition = metrics.render(docplanner_worker::health::Parts::default());
     let types = exposition.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     for (name, kind) in types.filter_map(|line| line.split_once(' ')) {
         let name = name.strip_prefix("docplanner_worker_").unwrap();

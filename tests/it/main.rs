@@ -28,6 +28,7 @@ mod order;
 mod payments;
 mod poison;
 mod restarts;
+mod seeing;
 mod shared_flags;
 mod timers;
 mod topology_outages;

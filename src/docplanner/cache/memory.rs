@@ -186,7 +186,8 @@ impl Listener for std::sync::Arc<Memory> {
         let Some((moment, key)) = payload.split_once(' ') else { return };
         let Ok(moment) = moment.parse() else { return };
         self.dropped(&Key(key.to_owned()), moment);
-        debug!(address = key, "flags dropped: a change has passed");
+        let (tenant, address_id) = key.split_once('/').unwrap_or(("", key));
+        debug!(tenant, address_id, "flags dropped: a change has passed");
     }
 
     fn ends(&self) {

@@ -14,6 +14,7 @@ use crate::support::{
     Story,
     broker::{DeadLetter, Published},
     clinic,
+    collector::Collector,
 };
 
 const LIMIT: usize = 8192;
@@ -23,6 +24,8 @@ async fn patients_and_secrets_are_in_event_and_dead_letter_bodies_only() {
     let mut story = story().await;
     connect_with_passwords(&mut story).await;
     story.settings.broker.push(format!("max_body_bytes = {LIMIT}"));
+    let collector = Collector::start().await;
+    story.settings.more = collector.settings();
     story
         .docplanner
         .fault(Fault::status(503).on(&format!("/doctors/{}/addresses", clinic::OTHER_DOCTOR)[..]));
@@ -51,6 +54,7 @@ async fn patients_and_secrets_are_in_event_and_dead_letter_bodies_only() {
     let log = log.text();
     assert!(log.contains("dead-lettered") && log.contains("will try again"), "{log}");
     assert_clean("the log", &log, &canaries);
+    assert_traces_are_clean(&collector, &canaries);
     story.servers.management("DELETE", &format!("users/{}", user(&story)), "").await;
 }
 
@@ -58,7 +62,9 @@ async fn patients_and_secrets_are_in_event_and_dead_letter_bodies_only() {
 #[tokio::test]
 async fn patients_and_calls_are_not_remembered_for_what_is_due_later() {
     let mut story = story().await;
-    story.settings.more = "[tenants.video]\nreminders = [\"1h\"]\n".into();
+    let collector = Collector::start().await;
+    story.settings.more =
+        format!("[tenants.video]\nreminders = [\"1h\"]\n{}", collector.settings());
     story.docplanner.world(|world| world.insert_booking(booking_of_canaries()));
     let worker = story.worker().await;
     let mut booking = booked("77");
@@ -87,6 +93,15 @@ async fn patients_and_calls_are_not_remembered_for_what_is_due_later() {
     let log = worker.log();
     assert!(worker.stop().await.success());
     assert_clean("the log", &log.text(), &canaries());
+    assert_traces_are_clean(&collector, &canaries());
+}
+
+fn assert_traces_are_clean(collector: &Collector, canaries: &[String]) {
+    let spans = format!("{:?}", collector.received());
+    for name in ["\"process docplanner.notifications\"", "\"send docplanner.events\"", "\"GET /"] {
+        assert!(spans.contains(name), "{name} is among the spans");
+    }
+    assert_clean("a span", &spans, canaries);
 }
 
 async fn assert_nothing_is_remembered(story: &Story) {

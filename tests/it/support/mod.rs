@@ -4,6 +4,7 @@
 
 pub mod broker;
 pub mod clinic;
+pub mod collector;
 pub mod golden;
 pub mod many;
 pub mod proxy;

@@ -14,9 +14,9 @@ DEAD = r'queue=~".+\\.dead"'
 NO_DEAD = r'queue!~".+\\.dead"'
 
 # Good, harmless, to watch, bad.
-DISPOSITIONS = {"published": "green", "duplicate": "blue", "ignored": "#8e919c", "retry": "orange", "dead_letter": "red"}
+DISPOSITIONS = {"published": "green", "duplicate": "blue", "ignored": "#8e919c", "dropped": "#5f626b", "retry": "orange", "dead_letter": "red"}
 STATUSES = {"ok": "green", "unknown": "blue", "unreachable": "red", "server_error": "red", "rate_limited": "orange", "firewall": "orange"}
-FLAGS = {"hit": "green", "database": "blue", "miss": "yellow", "stale": "orange", "none": "red"}
+FLAGS = {"hit": "green", "database": "blue", "miss": "yellow", "stale": "orange", "crowded": "purple", "none": "red"}
 
 READY = (
     "docplanner_worker_broker_connected{[W]} * docplanner_worker_broker_publishing{[W]}"
@@ -43,6 +43,12 @@ def counted(metric, by, selector="[T]"):
 def highest(metric, by, selector="[W]"):
     """A gauge that every pod tells alike."""
     return f"max by ({by}) (docplanner_worker_{metric}{{{selector}}})"
+
+
+def quota(by):
+    """The least that any pod was told is left; -1 if none was told anything."""
+    left = "docplanner_worker_api_quota_remaining{[T]}"
+    return f"min by ({by}) ({left} >= 0) or max by ({by}) ({left})"
 
 
 def quantile(q, metric, selector, by=""):
@@ -102,7 +108,7 @@ ROWS = [
         graph("Events", "What are partners told?",
               ("{{type}}", total("events_published_total", "type", '[T], result="confirmed"') + " > 0"), unit=PER_SECOND, stack=True),
         graph("Events that were not confirmed", "Does the broker take the events?",
-              ("{{result}}", total("events_published_total", "result", '[T], result!="confirmed"')), unit=PER_SECOND),
+              ("{{result}}", total("events_published_total", "result", '[T], result!~"confirmed|dropped"')), unit=PER_SECOND),
         graph("Retries", "Whose notifications are tried again?",
               ("{{tenant}}", total("deliveries_total", "tenant", '[T], disposition="retry"')), unit=PER_SECOND),
     ]),
@@ -125,7 +131,7 @@ ROWS = [
               ("Dead letters", counted("dead_letters_total", "tenant")),
               ("API failures /s", total("api_requests_total", "tenant", '[T], status!~"ok|unknown"')),
               ("Breaker", highest("api_breaker_state", "tenant", "[T]")),
-              ("Quota left", highest("api_quota_remaining", "tenant", "[T]")),
+              ("Quota left", quota("tenant")),
               ("Payments overdue", highest("payments_overdue", "tenant", "[T]"))),
         graph("Dead letters", "Whose notifications are set aside, and why?",
               ("{{tenant}} {{reason}}", total("dead_letters_total", "tenant, reason") + " > 0"), unit=PER_SECOND, stack=True),
@@ -135,7 +141,7 @@ ROWS = [
                ("{{tenant}}", highest("api_breaker_state", "tenant", "[T]")),
                states={0: ("closed", "green"), 1: ("probing", "yellow"), 2: ("open", "red")}),
         graph("Quota left", "How many requests may each tenant still send within its window? -1: the API has told of no limit.",
-              ("{{tenant}}", highest("api_quota_remaining", "tenant", "[T]"))),
+              ("{{tenant}}", quota("tenant"))),
         graph("Waits for the quota", "Whose requests wait because the quota is being spent evenly, or is used up?",
               ("{{tenant}}", total("api_quota_waits_total", "tenant")), unit=PER_SECOND),
         graph("Where flags come from", "Do the caches spare the API? stale and none: it did not answer.",
@@ -171,7 +177,13 @@ ROWS = [
               ("{{pod}} {{instance}}", "rate(docplanner_worker_acks_lost_total{[W]}[[rate]])"), unit=PER_SECOND),
         graph("Reloads of tenants", "When were settings read anew, and with what result?",
               ("{{result}}", total("config_reloads_total", "result", "[W]") + " * 60"), unit="suffix:/min"),
+        graph("Settings in force", "Do all pods have the same tenants? One number while they do.",
+              ("{{hash}}", 'count_values by (job) ("hash", docplanner_worker_config_hash{[W]})')),
         graph("Versions", "Which versions run? Two during a rollout.",
               ("{{version}}", "count by (version) (docplanner_worker_build_info{[W]})")),
+        graph("Last look at the queues", "Is what the panels tell of queues fresh? Every pod looks every five seconds.",
+              ("{{queue}}", "time() - max by (queue) (docplanner_worker_queue_observed_timestamp_seconds{[Q]} > 0)"), unit="s"),
+        graph("Spans", "Does the collector take the traces? None while they are off.",
+              ("{{result}}", total("spans_total", "result", "[W]")), unit=PER_SECOND),
     ]),
 ]

@@ -22,7 +22,7 @@ PICTURE = DASHBOARD.with_name("dashboard.png")
 # Pixels: the whole width, one of Grafana's units of height, and the gap between panels.
 WIDTH, UNIT, GAP = 1600, 28, 8
 PAGE, PANEL, BORDER, GRID, TEXT, FAINT = "#111217", "#181b1f", "#2a2d33", "#2c3037", "#d5d6dd", "#8e919c"
-NAMED = {"green": "#56a64b", "orange": "#e08a2e", "red": "#d44a4a", "yellow": "#e0b400", "blue": "#5794f2"}
+NAMED = {"green": "#56a64b", "orange": "#e08a2e", "red": "#d44a4a", "yellow": "#e0b400", "blue": "#5794f2", "purple": "#b877d9"}
 PALETTE = ["#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9", "#705da0", "#37872d", "#fade2a", "#447ebc", "#c15c17", "#890f02"]
 
 

@@ -45,9 +45,13 @@ target/picture: tests/dashboards/requirements.txt
 ##### Tests #####
 
 .PHONY: test
-test: ## Run all tests against private servers (AMQP_URL and DATABASE_URL, both set: against those)
+test: $(if $(TEST_ARGS),,chart) ## Run all tests against private servers (AMQP_URL and DATABASE_URL, both set: against those)
 	@# The servers that tests kill have no other use.
 	$(WITH_SERVERS) { cargo test --locked $(TEST_ARGS); status=$$?; SERVERS_NAME=chaos tests/servers down --wipe; exit $$status; }
+
+.PHONY: chart
+chart: ## Check the Helm chart, the Dockerfile and compose.yaml; UPDATE_GOLDEN=1 renews the snapshots and the README's table
+	tests/chart/run
 
 .PHONY: test-matrix
 test-matrix: ## Run the integration tests against RabbitMQ 4.0 and PostgreSQL 17

@@ -15,7 +15,7 @@ use crate::{
     broker::{Consumer, RabbitPublisher, Topology},
     clock,
     config::{Settings, TenantSettings},
-    database::{Database, connect_pool},
+    database::{self, Database, connect_pool},
     docplanner::{ApiBookings, ApiClient, ApiSettings, CachedAddresses, Upkeep},
     health::Health,
     inbox::{self, InboxSettings, PostgresInbox},
@@ -299,7 +299,7 @@ async fn wait_for_schema(pool: &Pool, health: &Health) {
         };
         match tokio::time::timeout(SCHEMA_TIMEOUT, checked).await {
             Ok(Ok(())) => return health.database_answered(),
-            Ok(Err(error)) => health.database_failed(&format!("{error:#}")),
+            Ok(Err(error)) => health.database_failed(&database::told(&*error)),
             Err(_) => health.database_failed("the database does not tell its schema in time"),
         }
         tokio::time::sleep(backoff.next_delay()).await;

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::{
     config::{Problems, Settings},
-    database::connect_pool,
+    database::{connect_pool, told},
     inbox,
 };
 
@@ -110,7 +110,7 @@ impl Cli {
                 ExitCode::from(2)
             }
             Err(Failure::Work(error)) => {
-                eprintln!("error: {error:#}");
+                eprintln!("error: {}", told(&*error));
                 ExitCode::FAILURE
             }
             Err(Failure::Told) => ExitCode::FAILURE,

@@ -1,15 +1,20 @@
 //! Settings: one TOML file, every scalar of the sections `broker`, `database`, `http`, `log` and
 //! `traces` overridable by environment (`DOCPLANNER_WORKER__BROKER__URL`), every problem told at once.
 
+mod credential;
 mod load;
 mod validate;
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use lapin::uri::AMQPUri;
+use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer};
 
+pub use self::credential::Credential;
 pub use crate::private::Secret;
+use crate::tls::{ClientTls, TlsFileError, TlsFiles};
 
 /// All settings.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -34,11 +39,18 @@ pub struct Settings {
 #[serde(default, deny_unknown_fields)]
 pub struct BrokerSettings {
     /// `amqp://user:password@host:5672/vhost`, or `amqps://`.
-    pub url: Secret,
+    pub url: Credential,
     /// A file that holds the URL.
     pub url_file: Option<PathBuf>,
-    /// For `amqps://`: the CA to trust instead of the system's.
+    /// For `amqps://`: the CAs to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// For `amqps://`: our certificate, with those between it and its CA.
+    pub client_cert_file: Option<PathBuf>,
+    /// The certificate's key.
+    pub client_key_file: Option<PathBuf>,
+    /// What these files made when they could last be used.
+    #[serde(skip)]
+    pub tls: ClientTls,
     /// Where the relay puts notifications. Retry and dead-letter queues are named after it.
     pub queue: String,
     /// Where events go.
@@ -67,11 +79,18 @@ pub struct BrokerSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:5432/database?sslmode=verify-full`.
-    pub url: Secret,
+    pub url: Credential,
     /// A file that holds the URL.
     pub url_file: Option<PathBuf>,
-    /// For TLS: the CA to trust instead of the system's.
+    /// For TLS: the CAs to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// For TLS: our certificate, with those between it and its CA.
+    pub client_cert_file: Option<PathBuf>,
+    /// The certificate's key.
+    pub client_key_file: Option<PathBuf>,
+    /// What these files made when they could last be used.
+    #[serde(skip)]
+    pub tls: ClientTls,
     /// Connections per pod. Claims and closings travel in batches, so few are enough.
     pub pool_size: usize,
     /// How long completed idempotency keys are kept. The API can re-send for 14 days and 72 hours.
@@ -134,7 +153,7 @@ pub struct TenantSettings {
     /// OAuth client id.
     pub client_id: String,
     /// OAuth client secret.
-    pub client_secret: Secret,
+    pub client_secret: Credential,
     /// A file that holds the secret.
     pub client_secret_file: Option<PathBuf>,
     /// Which facilities are this tenant's; none named: those that no other tenant names.
@@ -235,9 +254,12 @@ impl Default for BrokerSettings {
     fn default() -> Self {
         let secs = Duration::from_secs;
         Self {
-            url: Secret::new("amqp://guest:guest@127.0.0.1:5672/%2f"),
+            url: Secret::new("amqp://guest:guest@127.0.0.1:5672/%2f").into(),
             url_file: None,
             ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+            tls: ClientTls::default(),
             queue: "docplanner.notifications".into(),
             exchange: "docplanner.events".into(),
             prefetch: 256,
@@ -253,9 +275,12 @@ impl Default for BrokerSettings {
 impl Default for DatabaseSettings {
     fn default() -> Self {
         Self {
-            url: Secret::new("postgres://worker@127.0.0.1:5432/worker"),
+            url: Secret::new("postgres://worker@127.0.0.1:5432/worker").into(),
             url_file: None,
             ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+            tls: ClientTls::default(),
             pool_size: 8,
             retention: Duration::from_hours(21 * 24),
             lease: Duration::from_secs(30),
@@ -288,7 +313,7 @@ impl Default for TenantSettings {
             domain: String::new(),
             base_url: None,
             client_id: String::new(),
-            client_secret: Secret::default(),
+            client_secret: Credential::default(),
             client_secret_file: None,
             facilities: Vec::new(),
             online_detection: OnlineDetection::Address,
@@ -353,27 +378,83 @@ fn http_url(text: &str) -> Result<reqwest::Url, String> {
     }
 }
 
+impl BrokerSettings {
+    /// Where the broker is and who we are, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// If that is no URL of AMQP's.
+    pub fn uri(&self) -> Result<AMQPUri, &'static str> {
+        let url = self.url.now_if(|url| url.parse::<AMQPUri>().is_ok());
+        // The parser's own message quotes the URL, which holds the password.
+        url.expose().parse().map_err(|_| "not a URL such as amqp://user:password@host:5672/%2f")
+    }
+
+    /// The files for TLS.
+    #[must_use]
+    pub fn tls_files(&self) -> TlsFiles<'_> {
+        TlsFiles {
+            section: "broker",
+            ca: self.ca_file.as_deref(),
+            client_cert: self.client_cert_file.as_deref(),
+            client_key: self.client_key_file.as_deref(),
+        }
+    }
+
+    /// What TLS needs, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// If the files cannot be used, and never could.
+    pub fn client_tls(&self) -> Result<Arc<ClientConfig>, TlsFileError> {
+        self.tls.now(&self.tls_files())
+    }
+}
+
 impl DatabaseSettings {
-    /// The connection's settings. `verify-full` is what rustls always does, so it is read as
-    /// `require`, which never verifies less here.
+    /// The connection's settings, as they are now. `verify-full` is what rustls always does, so it is
+    /// read as `require`, which never verifies less here.
     ///
     /// # Errors
     ///
     /// If the URL is not one of PostgreSQL's.
     pub fn connect_config(&self) -> anyhow::Result<tokio_postgres::Config> {
-        let url = self
-            .url
-            .expose()
-            .replace("sslmode=verify-full", "sslmode=require")
-            .replace("sslmode=verify-ca", "sslmode=require");
+        let url = self.url.now_if(|url| parse_database_url(url).is_some());
         // The parser's own message may quote the URL, which holds the password.
-        let mut config: tokio_postgres::Config =
-            url.parse().ok().context("not a URL such as postgres://user@host:5432/database")?;
+        let mut config = parse_database_url(url.expose())
+            .context("not a URL such as postgres://user@host:5432/database")?;
         config.application_name("docplanner-worker");
         config.connect_timeout(Duration::from_secs(5));
         config.tcp_user_timeout(Duration::from_secs(10));
         Ok(config)
     }
+
+    /// The files for TLS.
+    #[must_use]
+    pub fn tls_files(&self) -> TlsFiles<'_> {
+        TlsFiles {
+            section: "database",
+            ca: self.ca_file.as_deref(),
+            client_cert: self.client_cert_file.as_deref(),
+            client_key: self.client_key_file.as_deref(),
+        }
+    }
+
+    /// What TLS needs, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// If the files cannot be used, and never could.
+    pub fn client_tls(&self) -> Result<Arc<ClientConfig>, TlsFileError> {
+        self.tls.now(&self.tls_files())
+    }
+}
+
+fn parse_database_url(url: &str) -> Option<tokio_postgres::Config> {
+    url.replace("sslmode=verify-full", "sslmode=require")
+        .replace("sslmode=verify-ca", "sslmode=require")
+        .parse()
+        .ok()
 }
 
 impl fmt::Display for Problems {

@@ -4,6 +4,7 @@ mod batch;
 mod listener;
 
 use std::{
+    error::Error,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,8 +12,12 @@ use std::{
     time::Duration,
 };
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
-use tokio::time::timeout;
+use deadpool_postgres::{
+    ConfigConnectImpl, Connect, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
+};
+use futures_util::future::BoxFuture;
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -24,6 +29,7 @@ use crate::{
     config::DatabaseSettings,
     health::Health,
     retry::{Backoff, chain},
+    tls,
 };
 
 /// The largest batch takes milliseconds. A statement that takes this long has lost its server.
@@ -123,7 +129,7 @@ impl Database {
                     return Err(DataRefused(error));
                 }
                 Err(error) => {
-                    self.health.database_failed(&chain(&error));
+                    self.health.database_failed(&told(&error));
                     tokio::time::sleep(backoff.next_delay()).await;
                 }
             }
@@ -146,7 +152,7 @@ impl Database {
                 Err(StatementError::Refused(_)) if !last => {}
                 Err(error) => {
                     if !self.done_without.swap(true, Ordering::Relaxed) {
-                        warn!(error = %chain(&error), "going on without the database");
+                        warn!(error = %told(&error), "going on without the database");
                     }
                     return None;
                 }
@@ -190,18 +196,38 @@ impl Statement for SignOfLife {
     }
 }
 
-/// A pool of connections; nothing is opened yet.
+/// An error and its sources in one line; in front, if it is the database's, what to look at in the
+/// settings where that can be told.
+#[must_use]
+pub fn told(error: &(dyn Error + 'static)) -> String {
+    let line = chain(error);
+    match advice(error) {
+        Some(advice) => format!("{advice}: {line}"),
+        None => line,
+    }
+}
+
+fn advice(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut causes = std::iter::successors(Some(error), |&error| error.source());
+    let refused = causes.find_map(|cause| cause.downcast_ref::<tokio_postgres::Error>())?;
+    // The server asks for a certificate in words, and only after the handshake.
+    let wants = refused.as_db_error().is_some_and(|e| e.message().contains("client certificate"));
+    let asked = || "the server wants a certificate: database.client_cert_file".to_owned();
+    tls::advice("database", refused).or_else(|| wants.then(asked))
+}
+
+/// A pool of connections; nothing is opened yet. Each connection is made with the URL and the
+/// certificates as they are at that moment.
 ///
 /// # Errors
 ///
-/// If the URL or the CA file is wrong.
+/// If the URL or a file for TLS is wrong.
 pub fn connect_pool(settings: &DatabaseSettings) -> anyhow::Result<Pool> {
-    let manager = Manager::from_config(
-        settings.connect_config()?,
-        MakeRustlsConnect::new(crate::tls::client_config(settings.ca_file.as_deref())?),
-        ManagerConfig { recycling_method: RecyclingMethod::Fast },
-    );
-    let pool = Pool::builder(manager)
+    let first = dialing(settings)?;
+    let config = first.0.clone();
+    let dial = Dial { settings: settings.clone(), first };
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let pool = Pool::builder(Manager::from_connect(config, dial, recycling))
         .max_size(settings.pool_size)
         .runtime(deadpool_postgres::Runtime::Tokio1)
         .wait_timeout(Some(STATEMENT_TIMEOUT))
@@ -210,3 +236,32 @@ pub fn connect_pool(settings: &DatabaseSettings) -> anyhow::Result<Pool> {
         .build()?;
     Ok(pool)
 }
+
+/// What a connection is made with.
+type Dialing = (tokio_postgres::Config, MakeRustlsConnect);
+
+/// What a connection is made with now.
+fn dialing(settings: &DatabaseSettings) -> anyhow::Result<Dialing> {
+    let tls = MakeRustlsConnect::new(settings.client_tls()?.as_ref().clone());
+    Ok((settings.connect_config()?, tls))
+}
+
+/// Makes the pool's connections.
+struct Dial {
+    settings: DatabaseSettings,
+    /// What the pool was made with.
+    first: Dialing,
+}
+
+impl Connect for Dial {
+    fn connect(&self, _: &tokio_postgres::Config) -> BoxFuture<'_, Connected> {
+        Box::pin(async {
+            // What could be used once is kept, so this does not fail; if it did, what the pool was
+            // made with is the best there is.
+            let (config, tls) = dialing(&self.settings).unwrap_or_else(|_| self.first.clone());
+            ConfigConnectImpl { tls }.connect(&config).await
+        })
+    }
+}
+
+type Connected = Result<(Client, JoinHandle<()>), tokio_postgres::Error>;

@@ -10,6 +10,7 @@ mod list_model;
 mod listing;
 mod lookup;
 mod model;
+mod refused_secret;
 mod scopes;
 mod send;
 mod single_flight;
@@ -112,6 +113,12 @@ pub enum ApiError {
     /// 401, with a token that was just renewed, or from the token endpoint.
     #[error("the API does not accept our credentials")]
     Unauthorized,
+    /// The token endpoint refuses a secret that comes from a file: it may be about to be replaced.
+    #[error("the API refuses the client secret, whose file has not been replaced yet")]
+    SecretRefused {
+        /// When it is offered again at the earliest, if it is still the same.
+        wait: Duration,
+    },
     /// 403 or 404: there is no such address or booking, or it is not ours, or it is elsewhere.
     #[error("the API does not know what it was asked for, with status {status}")]
     Unknown {
@@ -149,7 +156,9 @@ impl ApiError {
             ApiError::Unknown { .. } | ApiError::Refused { .. } | ApiError::NoAddress => {
                 Prospect::Never(Reason::EnrichmentFailed)
             }
-            ApiError::Paused { wait } => Prospect::Wait(Some(*wait)),
+            ApiError::Paused { wait } | ApiError::SecretRefused { wait } => {
+                Prospect::Wait(Some(*wait))
+            }
         }
     }
 
@@ -162,7 +171,7 @@ impl ApiError {
             ApiError::Firewall { .. } => "firewall",
             ApiError::Failed { .. } => "server_error",
             ApiError::Unreadable => "unreadable",
-            ApiError::Unauthorized => "unauthorized",
+            ApiError::Unauthorized | ApiError::SecretRefused { .. } => "unauthorized",
             ApiError::Unknown { .. } => "unknown",
             ApiError::Refused { .. } => "refused",
             ApiError::Paused { .. } => "paused",

@@ -184,6 +184,7 @@ mod tests {
         assert!(filter.would_enable("hyper", &Level::TRACE));
         assert!(!filter.would_enable("lapin::io_loop", &Level::ERROR));
         assert!(!filter.would_enable(traces::TARGET, &Level::ERROR));
+        assert!(filter.would_enable("docplanner_worker::traces::export", &Level::WARN));
         assert!(wanted("info,lapin=debug", false).would_enable("lapin", &Level::DEBUG));
     }
 

@@ -1,14 +1,16 @@
 //! Opening connections. Staying connected is each user's own loop: lapin's recovery stays off,
 //! because it does not cover channel errors and gives up after a while.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use lapin::{
-    Connection, ConnectionProperties, DefaultConnectionBuilder, tcp::OwnedTLSConfig, uri::AMQPUri,
+    Connection, ConnectionProperties,
+    tcp::{AMQPUriTcpExt, RustlsConnector},
+    uri::AMQPScheme,
 };
 use tokio::time::timeout;
 
-use crate::config::BrokerSettings;
+use crate::{config::BrokerSettings, tls};
 
 /// For each step that the broker has to answer. A frozen broker accepts connections and says nothing.
 pub(super) const STEP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +29,14 @@ pub enum BrokerError {
     Refused {
         /// What was tried.
         step: &'static str,
+        /// What came back.
+        source: lapin::Error,
+    },
+    /// We do not accept the broker's certificate, or it does not accept ours.
+    #[error("cannot connect to the broker: {advice}")]
+    Tls {
+        /// What to look at in the settings.
+        advice: String,
         /// What came back.
         source: lapin::Error,
     },
@@ -49,29 +59,44 @@ pub(super) async fn step<T>(
     }
 }
 
-/// Opens one connection, named so that an operator finds it in the management pages.
+/// Opens one connection, named so that an operator finds it in the management pages, with the URL and
+/// the certificates as they are at this moment.
 ///
 /// # Errors
 ///
-/// If the broker is away, or refuses the credentials or the virtual host.
+/// If the broker is away, or refuses the credentials or the virtual host; if TLS cannot be agreed on.
 pub async fn connect(settings: &BrokerSettings, role: &str) -> Result<Connection, BrokerError> {
-    crate::tls::install_provider();
-    let mut uri: AMQPUri =
-        settings.url.expose().parse().map_err(|_| BrokerError::Settings("not a URL".into()))?;
+    const STEP: &str = "cannot connect to the broker";
+    let mut uri = settings.uri().map_err(|error| BrokerError::Settings(error.to_owned()))?;
     uri.query.heartbeat.get_or_insert(HEARTBEAT_SECS);
+    let tls = match uri.scheme {
+        AMQPScheme::AMQP => None,
+        AMQPScheme::AMQPS => {
+            let config = settings.client_tls();
+            Some(config.map_err(|error| BrokerError::Settings(error.to_string()))?)
+        }
+    };
+    let runtime = lapin::runtime::default_runtime()
+        .map_err(|source| BrokerError::Refused { step: STEP, source })?;
     let name = format!("docplanner-worker {role}");
-    let builder = DefaultConnectionBuilder::new()
-        .map_err(|source| BrokerError::Refused { step: "cannot start the connection", source })?
-        .with_uri(uri)
-        .with_properties(ConnectionProperties::default().with_connection_name(name.into()))
-        .with_tls_config(tls_config(settings.ca_file.as_deref())?);
-    step("cannot connect to the broker", builder.connect()).await
-}
-
-fn tls_config(ca_file: Option<&Path>) -> Result<OwnedTLSConfig, BrokerError> {
-    let cert_chain = ca_file
-        .map(std::fs::read_to_string)
-        .transpose()
-        .map_err(|error| BrokerError::Settings(format!("cannot read broker.ca_file: {error}")))?;
-    Ok(OwnedTLSConfig { cert_chain, ..OwnedTLSConfig::default() })
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    // lapin's own TLS trusts the system's CAs besides ours, and fails where the system has none.
+    let connecting = Connection::connector(
+        uri,
+        runtime,
+        async move |mut uri, runtime| {
+            let Some(tls) = tls.clone() else { return Ok(uri.connect_async(&runtime).await?) };
+            uri.scheme = AMQPScheme::AMQP;
+            let plain = uri.connect_async(&runtime).await?;
+            Ok(plain.into_rustls(&RustlsConnector::from(tls), &uri.authority.host).await?)
+        },
+        properties,
+    );
+    step(STEP, connecting).await.map_err(|error| match error {
+        BrokerError::Refused { source, step } => match tls::advice("broker", &source) {
+            Some(advice) => BrokerError::Tls { advice, source },
+            None => BrokerError::Refused { source, step },
+        },
+        error => error,
+    })
 }

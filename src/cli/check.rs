@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
@@ -9,11 +10,13 @@ use super::{Common, Failure, Output, block_on, migrated_database, pretty};
 use crate::{
     app,
     broker::{self, Topology},
+    clock,
     config::{OnMissing, Problem, Settings},
-    database::connect_pool,
+    database::{connect_pool, told},
     inbox, mapping,
     metrics::Metrics,
     retry::chain,
+    tls::{self, TlsFiles},
 };
 
 /// `check`
@@ -33,6 +36,7 @@ pub(super) struct Arguments {
 #[derive(Serialize)]
 struct Finding {
     what: String,
+    /// A problem that is none yet is fine, and told all the same.
     ok: bool,
     problem: Option<String>,
     /// What to do about it.
@@ -50,6 +54,8 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
         Err(problems) => return Err(problems.into()),
     };
     let mut findings = vec![Finding::good("settings")];
+    let files = [settings.broker.tls_files(), settings.database.tls_files()];
+    findings.extend(files.iter().flat_map(|files| check_expiry(files, clock::system())));
     if arguments.connect {
         findings.extend(block_on(connect(&settings))?);
     }
@@ -59,6 +65,24 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     }
     let all_good = findings.iter().all(|finding| finding.ok);
     if all_good { Ok(()) } else { Err(Failure::Told) }
+}
+
+/// Certificates that end within two weeks, or have ended.
+fn check_expiry(files: &TlsFiles<'_>, now: DateTime<Utc>) -> Vec<Finding> {
+    const REMEDY: &str = "renew it; a running worker takes the new one with its next connection";
+    // Files that cannot be read are told with the settings.
+    let expiries = tls::expiries(files).unwrap_or_default();
+    let ending = expiries.into_iter().filter(|expiry| expiry.is_soon(now));
+    let finding = |expiry: tls::Expiry| {
+        let (over, at) = (expiry.is_over(now), expiry.at);
+        Finding {
+            what: format!("{}.{}", files.section, expiry.setting),
+            ok: !over,
+            problem: Some(format!("the certificate {} {at}", if over { "ended" } else { "ends" })),
+            remedy: Some(REMEDY),
+        }
+    };
+    ending.map(finding).collect()
 }
 
 async fn connect(settings: &Settings) -> Vec<Finding> {
@@ -109,7 +133,7 @@ async fn check_database(settings: &Settings) -> Finding {
         inbox::check_schema(&mut client).await?;
         anyhow::Ok(())
     };
-    let checked = checked.await.map_err(|error| format!("{error:#}"));
+    let checked = checked.await.map_err(|error| told(&*error));
     Finding::of(
         "database".into(),
         checked,
@@ -154,12 +178,13 @@ impl From<&Problem> for Finding {
 }
 
 fn print_text(findings: &[Finding]) {
-    for Finding { what, problem, remedy, .. } in findings {
+    for Finding { what, ok, problem, remedy } in findings {
         match problem {
             None => println!("ok       {what}"),
             Some(problem) => {
+                let word = if *ok { "WARNING" } else { "PROBLEM" };
                 let remedy = remedy.unwrap_or_default();
-                println!("PROBLEM  {what}: {problem}\n         remedy: {remedy}");
+                println!("{word}  {what}: {problem}\n         remedy: {remedy}");
             }
         }
     }

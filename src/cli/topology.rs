@@ -1,7 +1,6 @@
 //! `docplanner-worker topology declare|export`
 
 use clap::Subcommand;
-use lapin::uri::AMQPUri;
 
 use super::{Common, Failure, block_on};
 use crate::{
@@ -30,7 +29,7 @@ pub(super) fn execute(action: &Action) -> Result<(), Failure> {
         }
         Action::Export(common) => {
             let settings = common.settings()?;
-            let uri = settings.broker.url.expose().parse::<AMQPUri>();
+            let uri = settings.broker.uri();
             let vhost = uri.map_or_else(|_| "/".to_owned(), |uri| uri.vhost);
             println!("{:#}", Topology::new(&settings.broker).definitions(&vhost));
         }

@@ -6,8 +6,14 @@ use std::{
     time::Duration,
 };
 
-use super::{Problem, Secret, Settings, TenantSettings};
-use crate::retry::RetryPolicy;
+use lapin::uri::AMQPScheme;
+use tokio_postgres::config::SslMode;
+
+use super::{Credential, Problem, Settings, TenantSettings};
+use crate::{
+    retry::RetryPolicy,
+    tls::{self, TlsFiles},
+};
 
 /// Past this, `database.lease` no longer is what it is for.
 const LONGEST_LEASE: Duration = Duration::from_hours(1);
@@ -17,14 +23,14 @@ const LONGEST_WINDOW: Duration = Duration::from_hours(30 * 24);
 const LONGEST_GRACE: Duration = Duration::from_hours(24);
 
 impl Settings {
-    /// Reads `x_file` into `x` for every secret.
+    /// Puts `x_file` in the place of `x` for every secret.
     pub(super) fn read_secret_files(&mut self, problems: &mut Vec<Problem>) {
         let Settings { broker, database, tenants, .. } = self;
         read_file(&mut broker.url, broker.url_file.as_deref(), "broker.url_file", problems);
         read_file(&mut database.url, database.url_file.as_deref(), "database.url_file", problems);
         for (nth, tenant) in tenants.iter_mut().enumerate() {
             let path = format!("tenants[{nth}].client_secret_file");
-            if tenant.client_secret_file.is_some() && !tenant.client_secret.expose().is_empty() {
+            if tenant.client_secret_file.is_some() && !tenant.client_secret.is_missing() {
                 problem(problems, &path, "give either `client_secret` or `client_secret_file`");
             }
             let file = tenant.client_secret_file.clone();
@@ -56,9 +62,13 @@ impl Settings {
 
     fn validate_broker(&self, problems: &mut Vec<Problem>) {
         let broker = &self.broker;
-        if broker.url.expose().parse::<lapin::uri::AMQPUri>().is_err() {
-            let form = "not a URL such as amqp://user:password@host:5672/%2f";
-            problem(problems, "broker.url", form);
+        match broker.uri() {
+            Err(form) => problem(problems, "broker.url", form),
+            Ok(uri) => {
+                let is_tls = uri.scheme == AMQPScheme::AMQPS;
+                let secured = "has no effect without amqps:// in broker.url";
+                validate_tls(&broker.tls_files(), is_tls, secured, problems);
+            }
         }
         for (name, value) in
             [("broker.queue", &broker.queue), ("broker.exchange", &broker.exchange)]
@@ -84,8 +94,13 @@ impl Settings {
 
     fn validate_database(&self, problems: &mut Vec<Problem>) {
         let database = &self.database;
-        if let Err(error) = database.connect_config() {
-            problem(problems, "database.url", error.to_string());
+        match database.connect_config() {
+            Err(error) => problem(problems, "database.url", error.to_string()),
+            Ok(config) => {
+                let is_tls = config.get_ssl_mode() == SslMode::Require;
+                let secured = "is not sure to be used without sslmode=verify-full in database.url";
+                validate_tls(&database.tls_files(), is_tls, secured, problems);
+            }
         }
         if database.pool_size < 2 {
             let why = "must be at least 2: claims and completions use a connection each";
@@ -144,7 +159,7 @@ impl TenantSettings {
         if self.client_id.is_empty() {
             problem(problems, &format!("{path}.client_id"), "is required");
         }
-        if self.client_secret.expose().is_empty() && self.client_secret_file.is_none() {
+        if self.client_secret.is_missing() && self.client_secret_file.is_none() {
             let why = "`client_secret` or `client_secret_file` is required";
             problem(problems, &format!("{path}.client_secret"), why);
         }
@@ -165,14 +180,27 @@ impl TenantSettings {
     }
 }
 
-fn read_file(secret: &mut Secret, file: Option<&Path>, path: &str, problems: &mut Vec<Problem>) {
+/// Files for TLS that cannot be used, or that the URL does not use: who names a CA wants no
+/// connection in plain text.
+fn validate_tls(files: &TlsFiles<'_>, is_tls: bool, secured: &str, problems: &mut Vec<Problem>) {
+    for (setting, _) in files.named().filter(|_| !is_tls) {
+        problem(problems, &format!("{}.{setting}", files.section), secured);
+    }
+    if let Err(error) = tls::check(files) {
+        problem(problems, &format!("{}.{}", error.section, error.setting), error.problem);
+    }
+}
+
+fn read_file(
+    secret: &mut Credential,
+    file: Option<&Path>,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) {
     let Some(file) = file else { return };
-    match std::fs::read_to_string(file) {
-        Ok(text) if text.trim().is_empty() => {
-            problem(problems, path, format!("{} is empty", file.display()));
-        }
-        Ok(text) => *secret = Secret::new(text.trim()),
-        Err(error) => problem(problems, path, format!("cannot read {}: {error}", file.display())),
+    match Credential::in_file(path, file) {
+        Ok(in_file) => *secret = in_file,
+        Err(error) => problem(problems, path, error),
     }
 }
 

@@ -5,11 +5,11 @@ use std::{convert::Infallible, future::poll_fn, time::Duration};
 use anyhow::Context;
 use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Client};
-use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{config::DatabaseSettings, retry::Backoff};
+use super::dialing;
+use crate::{config::DatabaseSettings, database, retry::Backoff};
 
 /// How often the connection is tried. One that was cut without a word is noticed after this and
 /// [`ANSWER_TIMEOUT`]; more often would cost each pod more statements than it saves.
@@ -58,7 +58,7 @@ pub async fn listen_until_stopped(
             told = false;
         }
         if !told {
-            warn!(channel, error = %format!("{error:#}"), "not listening to other pods");
+            warn!(channel, error = %database::told(&*error), "not listening to other pods");
             told = true;
         }
         if stop.run_until_cancelled(tokio::time::sleep(backoff.next_delay())).await.is_none() {
@@ -74,9 +74,8 @@ async fn listen(
     listener: &impl Listener,
     began: impl FnOnce(),
 ) -> anyhow::Result<Infallible> {
-    let mut config = settings.connect_config()?;
+    let (mut config, tls) = dialing(settings)?;
     config.application_name("docplanner-worker listen");
-    let tls = MakeRustlsConnect::new(crate::tls::client_config(settings.ca_file.as_deref())?);
     let (client, mut connection) =
         timeout(ANSWER_TIMEOUT, config.connect(tls)).await.context("connecting")??;
     let hearing = async {

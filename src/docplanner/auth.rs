@@ -1,12 +1,18 @@
 //! OAuth client credentials: one token per tenant and process, renewed once for all who wait.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use reqwest::{Client, Url};
 use serde::Deserialize;
+use tracing::{info, warn};
 
-use super::{ApiError, send::send, single_flight::SingleFlight};
-use crate::{clock::Clock, private::Secret};
+use super::{
+    ApiError, refused_secret::RefusedSecret, send::send, single_flight::SingleFlight,
+};
+use crate::{clock::Clock, config::Credential, private::Secret};
 
 /// A token is renewed this long before it expires, so that it does not expire on its way.
 const RENEW_BEFORE_EXPIRY: Duration = Duration::from_secs(30);
@@ -22,8 +28,10 @@ const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 pub(super) struct TokenSource {
     http: Client,
     url: Url,
+    tenant: String,
     client_id: String,
-    client_secret: Secret,
+    client_secret: Credential,
+    refused: Mutex<Option<RefusedSecret>>,
     clock: Clock,
     flight: SingleFlight<Token, ApiError>,
 }
@@ -45,11 +53,13 @@ impl TokenSource {
     pub(super) fn new(
         http: Client,
         url: Url,
+        tenant: String,
         client_id: String,
-        client_secret: Secret,
+        client_secret: Credential,
         clock: Clock,
     ) -> Self {
-        Self { http, url, client_id, client_secret, clock, flight: SingleFlight::default() }
+        let (refused, flight) = (Mutex::default(), SingleFlight::default());
+        Self { http, url, tenant, client_id, client_secret, refused, clock, flight }
     }
 
     /// A token that is good for now.
@@ -65,11 +75,63 @@ impl TokenSource {
         self.flight.get(usable, self.request()).await
     }
 
+    /// A token for the secret as it is now.
     async fn request(&self) -> Result<Token, ApiError> {
+        let secret = self.client_secret.now();
+        if let Some(refused) = &*self.refused()
+            && !refused.may_be_offered(&secret, Instant::now())
+        {
+            return Err(refused.error(Instant::now()));
+        }
+        let answered = match self.request_with(&secret).await {
+            // It may have been replaced while it was on its way.
+            Err(ApiError::Unauthorized) => {
+                let newer = self.client_secret.now();
+                if newer == secret {
+                    return Err(self.was_refused(secret));
+                }
+                self.request_with(&newer).await.map_err(|error| match error {
+                    ApiError::Unauthorized => self.was_refused(newer),
+                    error => error,
+                })
+            }
+            answered => answered,
+        };
+        answered.inspect(|_| self.was_accepted())
+    }
+
+    /// Takes note of a refusal. What it means depends on whether there may be another secret soon.
+    fn was_refused(&self, secret: Secret) -> ApiError {
+        if !self.client_secret.can_change() {
+            return ApiError::Unauthorized;
+        }
+        let mut refused = self.refused();
+        if refused.is_none() {
+            let tenant = self.tenant.as_str();
+            warn!(tenant, "the API refuses the client secret; waiting for its file to be replaced");
+        }
+        let now = Instant::now();
+        let refusal = RefusedSecret::new(secret, refused.as_ref(), now);
+        let error = refusal.error(now);
+        *refused = Some(refusal);
+        error
+    }
+
+    fn was_accepted(&self) {
+        if self.refused().take().is_some() {
+            info!(tenant = self.tenant, "the API accepts the client secret again");
+        }
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<RefusedSecret>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn request_with(&self, secret: &Secret) -> Result<Token, ApiError> {
         let request = self
             .http
             .post(self.url.clone())
-            .basic_auth(&self.client_id, Some(self.client_secret.expose()))
+            .basic_auth(&self.client_id, Some(secret.expose()))
             .form(&[("grant_type", "client_credentials"), ("scope", "integration")]);
         let body = match send(request, "POST", &self.url, self.clock).await {
             Ok(answer) => answer.body,

@@ -20,7 +20,7 @@ use super::{
     scopes::Scopes,
     send::send,
 };
-use crate::{clock::Clock, config::Secret, metrics::Metrics, retry::Prospect};
+use crate::{clock::Clock, config::Credential, metrics::Metrics, retry::Prospect};
 
 /// For a whole request. The API usually answers in a fraction of a second; a delivery should not
 /// hold its place in the prefetch window for longer than a few tries of this.
@@ -51,8 +51,8 @@ pub struct ApiSettings {
     pub base_url: Url,
     /// OAuth client id.
     pub client_id: String,
-    /// OAuth client secret.
-    pub client_secret: Secret,
+    /// OAuth client secret, as it is whenever a token is asked for.
+    pub client_secret: Credential,
 }
 
 /// The API as one tenant's client.
@@ -100,6 +100,7 @@ impl ApiClient {
         let tokens = TokenSource::new(
             http.clone(),
             endpoint(&settings.base_url, &["oauth", "v2", "token"]),
+            settings.tenant.clone(),
             settings.client_id,
             settings.client_secret,
             clock,

@@ -53,7 +53,7 @@ impl Api {
             tenant: "acme".to_owned(),
             base_url: docplanner.base_url().parse().unwrap(),
             client_id: "demo".to_owned(),
-            client_secret: Secret::new("secret"),
+            client_secret: Secret::new("secret").into(),
         };
         let metrics = Arc::new(Metrics::new(["acme"]));
         let client = ApiClient::new(settings, clock::system, Arc::clone(&metrics)).unwrap();

@@ -123,7 +123,7 @@ async fn a_command_that_fails_while_working_exits_with_1() {
 }
 
 /// Runs a command with a settings file.
-async fn with_config(command: &[&str], config: &Path, stdin: &str) -> Ran {
+pub(crate) async fn with_config(command: &[&str], config: &Path, stdin: &str) -> Ran {
     run(&[command, &["--config", config.to_str().unwrap()]].concat(), stdin).await
 }
 

@@ -28,6 +28,7 @@ mod order;
 mod payments;
 mod poison;
 mod restarts;
+mod secrets;
 mod seeing;
 mod shared_flags;
 mod timers;

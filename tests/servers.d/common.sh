@@ -58,7 +58,8 @@ take_lock() {
 
 own_amqp_url() { echo "amqp://guest:guest@127.0.0.1:$RABBITMQ_PORT/%2f"; }
 
-own_database_url() { echo "postgres://postgres@127.0.0.1:$POSTGRESQL_PORT/postgres"; }
+# Without TLS, which PostgreSQL offers on the same port with a certificate that nobody trusts by itself.
+own_database_url() { echo "postgres://postgres@127.0.0.1:$POSTGRESQL_PORT/postgres?sslmode=disable"; }
 
 # Whether the caller brought servers. SERVERS_OWN tells addresses that `env` printed from addresses the caller chose,
 # so that a test which runs under the one may still start a second instance.

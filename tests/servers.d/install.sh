@@ -17,7 +17,7 @@ choose_how() {
   fi
 }
 
-everything_installed() { rabbitmq_installed && postgresql_installed; }
+everything_installed() { rabbitmq_installed && postgresql_installed && openssl_installed; }
 
 what_to_install() {
   if [[ $GENERATION == trixie ]]; then
@@ -27,6 +27,7 @@ what_to_install() {
   local missing=()
   rabbitmq_installed || missing+=(rabbitmq-server)
   postgresql_installed || missing+=(postgresql)
+  openssl_installed || missing+=(openssl)
   echo "missing: ${missing[*]}. Install with \`sudo apt-get install ${missing[*]}\`, or start Docker, or set AMQP_URL and DATABASE_URL"
 }
 
@@ -40,6 +41,7 @@ install_bookworm() {
   local packages=()
   rabbitmq_installed || packages+=(rabbitmq-server)
   postgresql_installed || packages+=(postgresql)
+  openssl_installed || packages+=(openssl)
   if ((${#packages[@]})); then without_starting_services apt_install "${packages[@]}"; fi
 }
 
@@ -77,6 +79,8 @@ forbid_services() {
 # A small Debian 13 in a folder, built under another name: half of one is never taken for a whole.
 install_trixie() {
   if everything_installed; then return; fi
+  openssl_installed || apt_install openssl
+  if [[ -e $ROOTFS ]]; then return; fi
   command -v debootstrap >/dev/null || without_starting_services apt_install debootstrap
   local new=$ROOTFS.new since=$SECONDS
   say "building a Debian 13 with RabbitMQ 4.0 and PostgreSQL 17 in ${ROOTFS#"$CHECKOUT/"} (once; one to three minutes)"

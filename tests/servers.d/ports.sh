@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Five ports per instance, the same at every run, below the range the kernel hands out to outgoing connections.
+# Six ports per instance, the same at every run, below the range the kernel hands out to outgoing connections.
 
 use_ports_from() {
   RABBITMQ_PORT=$1
@@ -7,6 +7,7 @@ use_ports_from() {
   DISTRIBUTION_PORT=$(($1 + 2))
   EPMD_PORT=$(($1 + 3))
   POSTGRESQL_PORT=$(($1 + 4))
+  AMQPS_PORT=$(($1 + 5))
 }
 
 load_ports() {
@@ -27,7 +28,7 @@ occupied() {
 taken_port() {
   local port wanted=("$POSTGRESQL_PORT")
   if [[ $1 == rabbitmq ]]; then
-    wanted=("$RABBITMQ_PORT" "$MANAGEMENT_PORT" "$DISTRIBUTION_PORT")
+    wanted=("$RABBITMQ_PORT" "$MANAGEMENT_PORT" "$DISTRIBUTION_PORT" "$AMQPS_PORT")
     runs epmd || wanted+=("$EPMD_PORT")
   fi
   for port in "${wanted[@]}"; do
@@ -60,5 +61,5 @@ settle_ports() {
       return
     fi
   done
-  fail "no five free ports between 20000 and 32000"
+  fail "no six free ports between 20000 and 32000"
 }

@@ -56,6 +56,22 @@ postgresql_prepare() {
   POSTGRESQL_DATA=${home#"$ROOTFS"}/data
   if [[ ! -e $home/data/PG_VERSION ]]; then postgresql_create "$home"; fi
   postgresql_settings "${home#"$ROOTFS"}/socket" >"$home/data/postgresql.conf"
+  postgresql_logins >"$home/data/pg_hba.conf"
+  # It insists on a key of its own.
+  cp "$DATA"/tls/{ca.pem,server.pem,server.key} "$home/data/"
+  if am_root; then "${ENTER[@]}" chown postgres: "$POSTGRESQL_DATA"/{ca.pem,server.pem,server.key}; fi
+  chmod 600 "$home/data/server.key"
+}
+
+# Who has to show what.
+postgresql_logins() {
+  cat <<TEXT
+local   all all                              trust
+hostssl all +with_certificate 127.0.0.1/32   cert
+host    all +with_certificate 127.0.0.1/32   reject
+host    all +with_password    127.0.0.1/32   scram-sha-256
+host    all all               127.0.0.1/32   trust
+TEXT
 }
 
 # Created under another name first: a half-made cluster is never taken for a whole one.
@@ -84,6 +100,10 @@ shared_buffers = 64MB
 max_wal_size = 512MB
 fsync = on
 synchronous_commit = on
+ssl = on
+ssl_ca_file = 'ca.pem'
+ssl_cert_file = 'server.pem'
+ssl_key_file = 'server.key'
 log_timezone = 'UTC'
 timezone = 'UTC'
 TEXT

@@ -68,6 +68,7 @@ begin_start() {
     fail "$(title "$server") cannot start: somebody else listens on 127.0.0.1:$port. \`tests/servers down\`, then \`up\`, moves to other ports"
   fi
   : >"$STATE/$server.log"
+  tls_prepare
   "${server}_prepare"
   say "$(title "$server") $("${server}_version") starting on $(address "$server")"
   "${server}_launch"

@@ -21,7 +21,7 @@ rabbitmq_prepare() {
     (umask 077 && od -An -tx1 -N20 /dev/urandom | tr -d ' \n' >"$home/home/.erlang.cookie")
     chmod 400 "$home/home/.erlang.cookie"
   fi
-  echo '[rabbitmq_management].' >"$home/enabled_plugins"
+  echo '[rabbitmq_management, rabbitmq_auth_mechanism_ssl].' >"$home/enabled_plugins"
   # Message rates per connection and exchange are the expensive part of the statistics; queue lengths and totals remain.
   cat >"$home/rabbitmq.conf" <<TEXT
 listeners.tcp.local = 127.0.0.1:$RABBITMQ_PORT
@@ -29,6 +29,16 @@ management.tcp.ip = 127.0.0.1
 management.tcp.port = $MANAGEMENT_PORT
 management.rates_mode = basic
 disk_free_limit.absolute = 50MB
+auth_mechanisms.1 = PLAIN
+auth_mechanisms.2 = AMQPLAIN
+auth_mechanisms.3 = EXTERNAL
+listeners.ssl.local = 127.0.0.1:$AMQPS_PORT
+ssl_cert_login_from = common_name
+ssl_options.cacertfile = $INSIDE/tls/ca.pem
+ssl_options.certfile = $INSIDE/tls/server.pem
+ssl_options.keyfile = $INSIDE/tls/server.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
 TEXT
   # A node that is killed while it moves a message from a retry queue back moves it again after this time: three minutes
   # by default, longer than a test should wait.

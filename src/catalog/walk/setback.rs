@@ -97,6 +97,7 @@ impl Setbacks {
             }
             ApiError::Unknown { .. }
             | ApiError::Unauthorized
+            | ApiError::SecretRefused { .. }
             | ApiError::Refused { .. }
             | ApiError::NoAddress => Next::GiveUp,
         }

@@ -78,6 +78,12 @@ impl Tokens {
         self.issued.clear();
     }
 
+    /// Whether there is such a client. Tokens given for its old secret stay in force.
+    pub(super) fn replace_secret(&mut self, client_id: &str, secret: String) -> bool {
+        let client = self.clients.iter_mut().find(|client| client.id == client_id);
+        client.map(|client| client.secret = secret).is_some()
+    }
+
     /// `grant_type=client_credentials&scope=integration` with HTTP Basic, or with the credentials
     /// in the form, as the official PHP SDK does it. Tokens are 40 hexadecimal digits.
     pub(super) fn issue(

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, put};
+use axum::routing::{delete, get, patch, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
@@ -21,6 +21,8 @@ pub(super) fn router() -> Router<Arc<Shared>> {
         .route("/world", get(show_world))
         .route("/addresses/{id}", patch(change_address).delete(remove_address))
         .route("/bookings/{id}", put(put_booking))
+        .route("/clients/{id}/secret", put(replace_secret))
+        .route("/tokens", delete(expire_tokens))
 }
 
 /// What can be changed of an address; what is left out stays.
@@ -95,6 +97,24 @@ async fn put_booking(
     Json(booking): Json<Booking>,
 ) -> StatusCode {
     alter(&shared, |world| world.insert_booking(Booking { id, ..booking }));
+    StatusCode::NO_CONTENT
+}
+
+/// The body is the new secret; the old one is refused from now on.
+async fn replace_secret(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    secret: String,
+) -> StatusCode {
+    if shared.tokens().replace_secret(&id, secret) {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_FOUND
+    }
+}
+
+async fn expire_tokens(State(shared): State<Arc<Shared>>) -> StatusCode {
+    shared.tokens().expire_all();
     StatusCode::NO_CONTENT
 }
 

@@ -53,6 +53,16 @@ impl Handle {
         self.shared.tokens().expire_all();
     }
 
+    /// From now on this client gets tokens for the new secret only; those it has stay in force.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such client.
+    pub fn replace_secret(&self, client_id: &str, secret: &str) {
+        let known = self.shared.tokens().replace_secret(client_id, secret.to_owned());
+        assert!(known, "there is no client {client_id}");
+    }
+
     /// How long tokens live that are given from now on.
     pub fn set_token_lifetime(&self, lifetime: Duration) {
         self.shared.tokens().set_lifetime(lifetime);

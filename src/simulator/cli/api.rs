@@ -18,6 +18,8 @@ const CONTROL: &str = r#"Control, while it runs:
   GET               /_simulator/world            all there is
   PATCH, DELETE     /_simulator/addresses/{id}   change flags; remove
   PUT               /_simulator/bookings/{id}    add or replace
+  PUT               /_simulator/clients/{id}/secret  the only one that gets tokens from now on
+  DELETE            /_simulator/tokens           every token answers 401 from now on
 
 A fault names requests, an effect, and how often or with which probability:
   {"on": "GET /addresses/111", "effect": {"status": {"code": 503}}, "times": 2}

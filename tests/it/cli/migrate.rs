@@ -6,7 +6,7 @@ use crate::support::Story;
 /// A story whose database has no table yet.
 async fn unmigrated() -> Story {
     let mut story = Story::begin().await;
-    let name = story.settings.database_url.rsplit('/').next().unwrap().to_owned();
+    let name = story.database().to_owned();
     let postgres = story.servers.connect("postgres").await;
     postgres.batch_execute(&format!("DROP DATABASE {name}")).await.unwrap();
     postgres.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();

@@ -103,9 +103,11 @@ fn confirmation(id: u32) -> Request {
 
 fn pod(story: &Story) -> PostgresInbox {
     // Nothing here is about a crash of the server, so nobody has to wait for its disk.
-    let url = format!("{}?options=-c%20synchronous_commit%3Doff", story.settings.database_url);
+    let url = &story.settings.database_url;
+    let more = if url.contains('?') { '&' } else { '?' };
+    let url = format!("{url}{more}options=-c%20synchronous_commit%3Doff");
     let settings = DatabaseSettings {
-        url: Secret::new(url.as_str()),
+        url: Secret::new(url).into(),
         pool_size: 2,
         ..DatabaseSettings::default()
     };

@@ -3,10 +3,12 @@
 //! Every wait is for an event and has a deadline, so that a test fails instead of hanging.
 
 pub mod broker;
+pub mod certificates;
 pub mod clinic;
 pub mod collector;
 pub mod golden;
 pub mod many;
+pub mod mount;
 pub mod proxy;
 pub mod servers;
 pub mod worker;
@@ -58,7 +60,7 @@ pub struct Settings {
     pub database: Vec<String>,
     /// Lines of the tenant `acme`.
     pub tenant: Vec<String>,
-    /// Its client secret.
+    /// Its client secret, if no line names a file.
     pub client_secret: String,
     /// Whole sections after it.
     pub more: String,
@@ -206,11 +208,16 @@ impl Settings {
         writeln!(text, "[http]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = {:?}\n", self.log_level)
             .unwrap();
         let tenant = self.tenant.join("\n");
+        let client_secret = if tenant.contains("client_secret_file") {
+            String::new()
+        } else {
+            format!("client_secret = {:?}\n", self.client_secret)
+        };
         writeln!(
             text,
             "[[tenants]]\nid = \"acme\"\ndomain = \"znanylekarz.pl\"\nbase_url = {:?}\n\
-             client_id = \"demo\"\nclient_secret = {:?}\n{tenant}\n{}",
-            self.base_url, self.client_secret, self.more
+             client_id = \"demo\"\n{client_secret}{tenant}\n{}",
+            self.base_url, self.more
         )
         .unwrap();
         let file = folder.join("worker.toml");

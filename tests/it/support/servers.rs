@@ -1,6 +1,12 @@
 //! The shared servers, and what a story has of its own on them; and the servers that may be killed.
 
-use std::{collections::HashMap, ffi::OsStr, fmt, process::Command};
+use std::{
+    collections::HashMap,
+    ffi::OsStr,
+    fmt,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio_postgres::{Client, NoTls};
@@ -11,6 +17,8 @@ pub struct Servers {
     amqp_url: String,
     database_url: String,
     management_url: String,
+    /// `127.0.0.1:5671`, and the folder of the CA; servers that `tests/servers` did not start have none.
+    tls: Option<(String, PathBuf)>,
     http: reqwest::Client,
 }
 
@@ -67,6 +75,9 @@ impl Servers {
             amqp_url: setting("AMQP_URL"),
             database_url: setting("DATABASE_URL"),
             management_url: setting("MANAGEMENT_URL"),
+            tls: settings.get("TLS_FOLDER").map(|folder| {
+                (format!("127.0.0.1:{}", setting("AMQPS_PORT")), PathBuf::from(folder))
+            }),
             // Each test has a runtime of its own, and a kept connection ends with the one it was opened in.
             http: reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap(),
         }
@@ -78,8 +89,14 @@ impl Servers {
     }
 
     pub fn database_url(&self, database: &str) -> String {
-        let (server, _) = self.database_url.rsplit_once('/').unwrap();
-        format!("{server}/{database}")
+        let (server, parameters) = self.database_url.rsplit_once('/').unwrap();
+        let parameters = parameters.split_once('?').map(|(_, parameters)| format!("?{parameters}"));
+        format!("{server}/{database}{}", parameters.unwrap_or_default())
+    }
+
+    /// Where RabbitMQ takes clients with a certificate, and the folder of the CA that both servers know.
+    pub fn tls(&self) -> Option<(&str, &Path)> {
+        self.tls.as_ref().map(|(address, folder)| (address.as_str(), folder.as_path()))
     }
 
     /// `127.0.0.1:5672`, to put a proxy before it.
@@ -132,6 +149,25 @@ impl Servers {
         admin.batch_execute(&format!("CREATE DATABASE {}", template())).await.unwrap();
         let mut client = self.connect(&template()).await;
         docplanner_worker::inbox::migrate(&mut client).await.unwrap();
+    }
+
+    /// A user of the database, who has to show what `group` is named after: `with_password`,
+    /// `with_certificate`.
+    pub async fn create_role(&self, name: &str, group: &str) {
+        let admin = self.connect("postgres").await;
+        // Another test may create the group at the same moment.
+        let _ = admin.batch_execute(&format!("CREATE ROLE {group} NOLOGIN")).await;
+        let create = format!("CREATE ROLE {name} LOGIN SUPERUSER IN ROLE {group}");
+        let recreate = format!("DROP ROLE IF EXISTS {name}; {create}");
+        admin.batch_execute(&recreate).await.unwrap();
+    }
+
+    /// A user of RabbitMQ; without a password where the certificate is enough.
+    pub async fn create_user(&self, vhost: &str, name: &str, password: &str) {
+        let user = format!(r#"{{"password":{password:?},"tags":""}}"#);
+        self.management("PUT", &format!("users/{name}"), &user).await;
+        let all = r#"{"configure":".*","write":".*","read":".*"}"#;
+        self.management("PUT", &format!("permissions/{vhost}/{name}"), all).await;
     }
 
     /// The first column of the first row, as text.

@@ -43,7 +43,7 @@ fn it_is(seconds: i64) {
 
 fn store(story: &Story) -> PostgresTimers {
     let settings = DatabaseSettings {
-        url: Secret::new(story.settings.database_url.as_str()),
+        url: Secret::new(story.settings.database_url.as_str()).into(),
         pool_size: 2,
         ..DatabaseSettings::default()
     };

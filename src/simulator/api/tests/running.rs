@@ -149,12 +149,23 @@ async fn the_control_sets_faults_and_changes_the_world() {
     let booking = reader.json(&format!("{ADDRESS}/bookings/77")).await;
     assert_eq!(booking["visit_payment_status"], "failed");
 
+    let path = "/clients/demo/secret";
+    assert_eq!(reader.control(Method::PUT, path, "new").await.status(), StatusCode::NO_CONTENT);
+    let unknown = reader.control(Method::PUT, "/clients/nobody/secret", "new").await;
+    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    let refused = ask_token(&reader.http, &reader.base_url, "secret").await;
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(reader.status(ADDRESS).await, 200, "its token is still in force");
+
     let counts = json_of(reader.control(Method::GET, "/requests", "").await).await;
-    assert_eq!(counts["operations"], json!({ "getToken": 1, "getAddress": 2, "getBooking": 1 }));
-    assert_eq!(counts["paths"]["POST /oauth/v2/token"], 1);
+    assert_eq!(counts["operations"], json!({ "getToken": 2, "getAddress": 3, "getBooking": 1 }));
+    assert_eq!(counts["paths"]["POST /oauth/v2/token"], 2);
     let world = json_of(reader.control(Method::GET, "/world", "").await).await;
     assert_eq!(world["addresses"]["410151"]["is_online_only"], false);
     assert_eq!(docplanner.count("/_simulator"), 0);
+
+    reader.control(Method::DELETE, "/tokens", "").await;
+    assert_eq!(reader.status(ADDRESS).await, 401);
 }
 
 /// Not a benchmark: it fails only when something is wrong by an order of magnitude.

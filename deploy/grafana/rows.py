@@ -143,7 +143,7 @@ ROWS = [
         graph("Quota left", "How many requests may each tenant still send within its window? -1: the API has told of no limit.",
               ("{{tenant}}", quota("tenant"))),
         graph("Waits for the quota", "Whose requests wait because the quota is being spent evenly, or is used up?",
-              ("{{tenant}}", total("api_quota_waits_total", "tenant")), unit=PER_SECOND),
+              ("{{tenant}}", total("quota_waits_total", "tenant")), unit=PER_SECOND),
         graph("Where flags come from", "Do the caches spare the API? stale and none: it did not answer.",
               ("{{result}}", total("flags_cache_requests_total", "result")), unit=PER_SECOND, stack=True, colors=FLAGS),
     ]),

@@ -19,7 +19,7 @@ NAME = "dashboards"
 WORLD = ("--country", "poland", "--facilities", "4")
 
 # Each tenant's API: its credentials, and how much it may be asked.
-TENANTS = {"acme": (), "clinic": (), "south": ("--rate-limit", "300/m")}
+TENANTS = {"acme": (), "clinic": (), "south": ("--rate-limit", "60/m")}
 
 WORKER_SETTINGS = """\
 [broker]
@@ -41,7 +41,7 @@ domain = "znanylekarz.pl"
 base_url = "http://127.0.0.1:{port}"
 client_id = "{tenant}"
 client_secret = "secret"
-flags_ttl = "20s"
+flags_ttl = "5s"
 [tenants.payments]
 window = "3s"
 grace = "1s"
@@ -169,7 +169,7 @@ class World:
         return FOLDER / f"worker-{number}.toml"
 
     def write_settings(self, number, ending=""):
-        """The settings of a worker, whole at once; `ending` makes them others."""
+        """The settings of a worker, whole at once, with something behind them. A worker that runs notices."""
         text = WORKER_SETTINGS.format(broker=self.broker, database=self.database, port=self.workers[number])
         for tenant, port in self.apis.items():
             text += TENANT_SETTINGS.format(tenant=tenant, port=port)

@@ -1,9 +1,10 @@
 //! Builds everything from the settings, runs it, and stops it in reverse order.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use deadpool_postgres::Pool;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{
     sync::CancellationToken,
     task::{AbortOnDropHandle, TaskTracker},
@@ -16,7 +17,7 @@ use crate::{
     clock,
     config::{Settings, TenantSettings},
     database::{self, Database, connect_pool},
-    docplanner::{ApiBookings, ApiClient, ApiSettings, CachedAddresses, Upkeep},
+    docplanner::{ApiBookings, ApiClient, ApiSettings, CachedAddresses},
     health::Health,
     inbox::{self, InboxSettings, PostgresInbox},
     mapping::{MappingCopy, Mappings},
@@ -24,31 +25,36 @@ use crate::{
     pipeline::Pipeline,
     probes,
     quarantine::Quarantine,
+    reload::Reload,
     retry::{Backoff, RetryPolicy},
     shutdown::Stop,
-    telemetry::{self, LogSignals},
-    tenants::Tenants,
+    telemetry::{self, LogLevel, LogSignals},
+    tenants::{Roster, Tenant, Tenants},
     timers::{self, PostgresTimers},
     traces,
 };
 
-/// Consumes until a signal, then drains. A second signal leaves at once.
+/// Consumes until a signal, then drains. A second signal leaves at once. The tenants follow `file`, of which the
+/// settings were read.
 ///
 /// # Errors
 ///
 /// If something in the settings cannot be used at all. A server that is away is no error: the
 /// worker waits for it, not ready.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+pub async fn run(settings: Settings, file: Option<PathBuf>) -> anyhow::Result<()> {
     let stop = Stop::default();
     let metrics = Arc::new(Metrics::new(settings.tenants.iter().map(|tenant| tenant.id.as_str())));
     let exporting = traces::exporting(&settings.traces, Uuid::new_v4(), &metrics)?;
     let (tracer, export) = exporting.map(|it| (it.tracer, it.export)).unzip();
     let level = telemetry::init(&settings.log, tracer)?;
     let signals = AbortOnDropHandle::new(tokio::spawn(stop.clone().on_signals()));
+    // Before anything else: until somebody listens, these signals end a process.
+    let hangups = signal(SignalKind::hangup())?;
     let log_signals = LogSignals::receive()?;
-    let log_signals = AbortOnDropHandle::new(tokio::spawn(level.on_signals(log_signals)));
+    let log_signals = AbortOnDropHandle::new(tokio::spawn(level.clone().on_signals(log_signals)));
     let Stop { soft, hard } = stop.clone();
-    let running = Box::pin(run_until_stopped(settings, metrics, export, stop));
+    let running =
+        Box::pin(run_until_stopped(settings, (file, hangups, level), metrics, export, stop));
     let result = hard.run_until_cancelled(running).await;
     drop((signals, log_signals));
     // After an error, too, so that the end of what still runs is no surprise.
@@ -58,13 +64,14 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 
 async fn run_until_stopped(
     settings: Settings,
+    (file, hangups, level): (Option<PathBuf>, Signal, LogLevel),
     metrics: Arc<Metrics>,
     export: Option<traces::Export>,
     stop: Stop,
 ) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), tenants = settings.tenants.len(), "starting");
-    let topology = Topology::new(&settings.broker);
-    metrics.queues.watch(topology.queues(), &[topology.incoming(), &topology.dead()]);
+    let topology = Topology::new(&settings.broker, settings.targets());
+    metrics.queues.watch(&topology.queue_names(), &[topology.incoming(), &topology.dead()]);
     let health = Arc::new(Health::default());
     let background = Background::new(&health, &stop);
     if let Some(export) = export {
@@ -86,8 +93,15 @@ async fn run_until_stopped(
         background.spawn("mapping", following);
         let drain_timeout = settings.broker.drain_timeout;
         let soft = stop.soft.clone();
+        let all = tenants(&settings.tenants, &Tenants::default(), &metrics)?;
+        let roster = Arc::new(Roster::new(Tenants::new(all, vec![])));
+        let served = (Arc::clone(&roster), topology.clone());
         let (consumer, timers) =
-            build(&settings, &pool, mappings, &health, &metrics, &background, stop)?;
+            build(&settings, &pool, served, mappings, &health, &metrics, &background, stop)?;
+        if let Some(file) = file {
+            let reload = Reload::new(file, settings, roster, topology, level, Arc::clone(&metrics));
+            background.spawn("reload", reload.run_until_stopped(hangups, soft.clone()));
+        }
         let timers = tokio::spawn(background.essential("timers", timers));
         consumer.run().await;
         soft.cancel();
@@ -175,16 +189,17 @@ impl Drop for Essential {
 type Worker = Consumer<PostgresInbox, CachedAddresses, ApiBookings, RabbitPublisher>;
 
 /// The consumer and the timers, with everything behind them.
+#[expect(clippy::too_many_arguments, reason = "the one place where all parts are made")]
 fn build(
     settings: &Settings,
     pool: &Pool,
+    (roster, topology): (Arc<Roster>, Topology),
     mappings: Arc<dyn Mappings>,
     health: &Arc<Health>,
     metrics: &Arc<Metrics>,
     background: &Background,
     stop: Stop,
 ) -> anyhow::Result<(Worker, impl Future<Output = ()> + Send + use<>)> {
-    let topology = Topology::new(&settings.broker);
     let database = Database::new(pool.clone(), Arc::clone(health));
     let (publisher, publishing) = RabbitPublisher::new(
         settings.broker.clone(),
@@ -209,18 +224,17 @@ fn build(
     let retention = settings.database.retention;
     let cleaning = inbox::clean_until_stopped(pool.clone(), retention, background.last.clone());
     background.spawn("inbox cleaning", cleaning);
-    let clients = api_clients(&settings.tenants, metrics)?;
-    let (addresses, upkeep) = addresses(&settings.tenants, &clients, &database, metrics);
+    let (addresses, upkeep) = CachedAddresses::new(database.clone(), Arc::clone(metrics));
     let (listening, last) = (settings.database.clone(), background.last.clone());
     background.spawn("address upkeep", upkeep.run_until_stopped(listening, pool.clone(), last));
     let pipeline = Arc::new(Pipeline {
         inbox,
         addresses,
-        bookings: ApiBookings::new(clients),
+        bookings: ApiBookings,
         clock: clock::system,
         mappings,
         publisher: publisher.clone(),
-        tenants: Tenants::new(&settings.tenants),
+        tenants: roster,
         retry,
         max_body_bytes: settings.broker.max_body_bytes,
         metrics: Arc::clone(metrics),
@@ -242,34 +256,29 @@ fn build(
     Ok((consumer, timers))
 }
 
-/// The tenants' API clients by the tenants' ids.
-type ApiClients = BTreeMap<String, Arc<ApiClient>>;
-
-/// Every tenant's API client. Whatever asks the API shares it: its token, its
-/// pauses and its bound on requests are the tenant's.
+/// The tenants of the settings. One whose settings are the same as before stays as it is, and one whose API is the same
+/// keeps its client: token, pauses and what it has learned.
 ///
 /// # Errors
 ///
 /// If a client cannot be made.
-fn api_clients(tenants: &[TenantSettings], metrics: &Arc<Metrics>) -> anyhow::Result<ApiClients> {
-    let client =
-        |tenant: &TenantSettings| Ok((tenant.id.clone(), Arc::new(api_client(tenant, metrics)?)));
-    tenants.iter().map(client).collect()
-}
-
-/// The address cache over the tenants' API clients, and what has to run for it.
-fn addresses(
-    tenants: &[TenantSettings],
-    clients: &ApiClients,
-    database: &Database,
+pub fn tenants(
+    settings: &[TenantSettings],
+    before: &Tenants,
     metrics: &Arc<Metrics>,
-) -> (CachedAddresses, Upkeep<impl Future<Output = ()> + Send + use<>>) {
-    let with_client = |tenant: &TenantSettings| {
-        let client = clients.get(&tenant.id)?;
-        Some((tenant.id.clone(), Arc::clone(client), tenant.flags_ttl))
+) -> anyhow::Result<Vec<Arc<Tenant>>> {
+    let tenant = |settings: &TenantSettings| {
+        let before = before.of_id(&settings.id);
+        if let Some(same) = before.as_ref().filter(|before| before.settings == *settings) {
+            return Ok(Arc::clone(same));
+        }
+        let client = match before.filter(|before| before.settings.has_the_same_api(settings)) {
+            Some(before) => Arc::clone(&before.api.client),
+            None => Arc::new(api_client(settings, metrics)?),
+        };
+        Ok(Arc::new(Tenant::new(settings.clone(), client)))
     };
-    let clients = tenants.iter().filter_map(with_client).collect();
-    CachedAddresses::new(clients, database.clone(), Arc::clone(metrics))
+    settings.iter().map(tenant).collect()
 }
 
 /// A tenant's API client.

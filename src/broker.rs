@@ -15,12 +15,12 @@ pub use self::{
     publisher::{PublisherTask, RabbitPublisher},
     topology::Topology,
 };
-use crate::{delivery::Reason, event::Event, retry::Prospect};
+use crate::{delivery::Reason, event::Event, retry::Prospect, route::Route};
 
 /// Where events go.
 pub trait Publisher: Send + Sync {
-    /// Publishes one event and waits until the broker has confirmed it. While the broker is away
-    /// or blocks, this waits. Dropping the future gives up waiting; the event may be published all
+    /// Publishes one event to where its route leads and waits until the broker has confirmed it; one that is to be
+    /// dropped is only counted. While the broker is away or blocks, this waits. Dropping the future gives up waiting; the event may be published all
     /// the same, with the id that every repeat has.
     ///
     /// # Errors
@@ -29,7 +29,7 @@ pub trait Publisher: Send + Sync {
     fn publish_event(
         &self,
         event: &Event,
-        routing_key: &str,
+        route: &Route,
         traceparent: Option<&str>,
     ) -> impl Future<Output = Result<(), PublishError>> + Send;
 }
@@ -40,6 +40,9 @@ pub enum PublishError {
     /// No queue took it.
     #[error("no queue is bound for it")]
     Returned,
+    /// The exchange that a tenant's route names is not there.
+    #[error("the exchange of its route is not there")]
+    NoExchange,
     /// The broker said no: a queue is full, or has lost its leader.
     #[error("the broker refused it")]
     Refused,
@@ -57,9 +60,10 @@ impl PublishError {
     #[must_use]
     pub fn prospect(&self) -> Prospect {
         match self {
-            PublishError::Returned | PublishError::Refused | PublishError::TimedOut => {
-                Prospect::Later(Reason::PublishFailed, None)
-            }
+            PublishError::Returned
+            | PublishError::NoExchange
+            | PublishError::Refused
+            | PublishError::TimedOut => Prospect::Later(Reason::PublishFailed, None),
             PublishError::Interrupted => Prospect::Wait(None),
         }
     }
@@ -68,7 +72,7 @@ impl PublishError {
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
-            PublishError::Returned => "returned",
+            PublishError::Returned | PublishError::NoExchange => "returned",
             PublishError::Refused => "refused",
             PublishError::TimedOut => "timed_out",
             PublishError::Interrupted => "interrupted",

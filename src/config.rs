@@ -3,6 +3,7 @@
 
 mod credential;
 mod load;
+mod routes;
 mod validate;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -12,12 +13,16 @@ use lapin::uri::AMQPUri;
 use rustls::ClientConfig;
 use serde::{Deserialize, Deserializer};
 
-pub use self::credential::Credential;
+pub use self::{
+    credential::Credential,
+    load::Fixed,
+    routes::{MatchSettings, RouteSettings},
+};
 pub use crate::private::Secret;
 use crate::tls::{ClientTls, TlsFileError, TlsFiles};
 
 /// All settings.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// RabbitMQ.
@@ -32,10 +37,13 @@ pub struct Settings {
     pub traces: TraceSettings,
     /// The API clients whose notifications arrive.
     pub tenants: Vec<TenantSettings>,
+    /// What was read of the other sections, for telling what has changed.
+    #[serde(skip)]
+    pub(crate) fixed: Fixed,
 }
 
 /// `[broker]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BrokerSettings {
     /// `amqp://user:password@host:5672/vhost`, or `amqps://`.
@@ -75,7 +83,7 @@ pub struct BrokerSettings {
 }
 
 /// `[database]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:5432/database?sslmode=verify-full`.
@@ -103,7 +111,7 @@ pub struct DatabaseSettings {
 }
 
 /// `[http]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// Where `/livez`, `/readyz` and `/metrics` are served.
@@ -111,7 +119,7 @@ pub struct HttpSettings {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// `json` or `text`.
@@ -121,7 +129,7 @@ pub struct LogSettings {
 }
 
 /// `[traces]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TraceSettings {
     /// The collector's OTLP over HTTP, such as `http://collector:4318`; none: no traces.
@@ -141,7 +149,7 @@ pub enum LogFormat {
 }
 
 /// `[[tenants]]`: one API client of Docplanner.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantSettings {
     /// `[a-z0-9-]{1,40}`; the first word of its routing keys.
@@ -171,6 +179,8 @@ pub struct TenantSettings {
     pub video: VideoSettings,
     /// `[tenants.mapping]`
     pub mapping: MappingSettings,
+    /// `[[tenants.routes]]`
+    pub routes: Vec<RouteSettings>,
 }
 
 /// What tells whether a visit is online.
@@ -196,7 +206,7 @@ pub enum OnEnrichmentFailure {
 }
 
 /// `[tenants.payments]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PaymentSettings {
     /// How long a patient has to pay; 90 minutes by Docplanner's online-features guide.
@@ -208,7 +218,7 @@ pub struct PaymentSettings {
 }
 
 /// `[tenants.video]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VideoSettings {
     /// Whether to ask the API for the link of an online visit's video call if the notification does not name it.
@@ -219,7 +229,7 @@ pub struct VideoSettings {
 }
 
 /// `[tenants.mapping]`
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MappingSettings {
     /// What becomes of an event that names something without a mapping.
@@ -322,6 +332,7 @@ impl Default for TenantSettings {
             payments: PaymentSettings::default(),
             video: VideoSettings::default(),
             mapping: MappingSettings::default(),
+            routes: Vec::new(),
         }
     }
 }
@@ -355,6 +366,24 @@ impl TraceSettings {
 }
 
 impl TenantSettings {
+    /// Whether these settings say the same of the tenant's API, so that a client made from one is as good for the
+    /// other. Named is what the client knows nothing of; a setting that is not makes a new client.
+    #[must_use]
+    pub fn has_the_same_api(&self, other: &Self) -> bool {
+        let settings_of_the_api = |settings: &Self| Self {
+            facilities: Vec::new(),
+            online_detection: OnlineDetection::Address,
+            flags_ttl: Duration::ZERO,
+            on_enrichment_failure: OnEnrichmentFailure::DeadLetter,
+            payments: PaymentSettings::default(),
+            video: VideoSettings::default(),
+            mapping: MappingSettings::default(),
+            routes: Vec::new(),
+            ..settings.clone()
+        };
+        settings_of_the_api(self) == settings_of_the_api(other)
+    }
+
     /// `https://www.{domain}`, or what replaces it.
     ///
     /// # Errors

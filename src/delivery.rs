@@ -64,6 +64,8 @@ pub enum Outcome {
     Duplicate,
     /// A question, not a fact.
     Ignored,
+    /// A route of its tenant's says that nobody gets its events. Its inbox row is complete.
+    Dropped,
 }
 
 /// Why a delivery was dead-lettered: header `x-reason`.
@@ -138,6 +140,7 @@ impl Outcome {
             Outcome::Published => "published",
             Outcome::Duplicate => "duplicate",
             Outcome::Ignored => "ignored",
+            Outcome::Dropped => "dropped",
         }
     }
 }

@@ -15,7 +15,7 @@ mod scopes;
 mod send;
 mod single_flight;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub use self::{
     answer::Quota,
@@ -31,13 +31,23 @@ use crate::{
     retry::Prospect,
 };
 
+/// Docplanner's API for one tenant. Who asks brings it along, so that it is the one of its tenant's other settings.
+#[derive(Clone)]
+pub struct TenantApi {
+    /// With the tenant's credentials. Whatever asks the API shares it: its token, its pauses and its bound on requests
+    /// are the tenant's.
+    pub client: Arc<ApiClient>,
+    /// How long an address's flags are trusted.
+    pub flags_ttl: Duration,
+}
+
 /// The source of address facts.
 pub trait Addresses: Send + Sync {
     /// What is known of the address of `place`, as of now or of a while ago; the answer says when.
     /// Takes up to some seconds; dropping the future gives up and leaves others waiting undisturbed.
     fn facts(
         &self,
-        tenant: &str,
+        api: &TenantApi,
         place: &Place,
     ) -> impl Future<Output = Result<AddressFacts, ApiError>> + Send;
 
@@ -56,7 +66,7 @@ pub trait Bookings: Send + Sync {
     /// the doctor's addresses: moved to another doctor, or gone.
     fn booking(
         &self,
-        tenant: &str,
+        api: &TenantApi,
         visit: &Visit,
         patience: Patience,
     ) -> impl Future<Output = Result<ApiBooking, ApiError>> + Send;

@@ -4,7 +4,7 @@
 //! with.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -112,7 +112,7 @@ pub struct Data {
 }
 
 /// How the visit takes place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Modality {
     /// By video or telephone: the address is for online consultations only.
@@ -323,6 +323,18 @@ impl EventKind {
     #[must_use]
     pub fn dataschema(self) -> String {
         format!("urn:docplanner-worker:{}:v1", self.name())
+    }
+}
+
+impl Modality {
+    /// The word in events, routing keys and settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Modality::Online => "online",
+            Modality::Onsite => "onsite",
+            Modality::Unknown => "unknown",
+        }
     }
 }
 

@@ -38,6 +38,7 @@ pub mod config;
 pub mod health;
 pub mod metrics;
 pub mod probes;
+pub mod reload;
 pub mod rotation;
 pub mod shutdown;
 pub mod telemetry;

@@ -4,7 +4,10 @@
 mod labels;
 mod queues;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{PoisonError, RwLock, atomic::AtomicU64},
+    time::{Duration, Instant},
+};
 
 use prometheus_client::{
     encoding::text::encode,
@@ -14,9 +17,9 @@ use prometheus_client::{
 
 use self::labels::{
     API_OPERATIONS, API_STATUSES, ApiLabels, CACHE_RESULTS, DISPOSITIONS, DeliveryLabels,
-    DispositionLabels, EventLabels, KindLabels, NO_KIND, NO_TENANT, PUBLISH_RESULTS, ReasonLabels,
-    ResultLabels, SPAN_RESULTS, STAGES, SpanLabels, StageLabels, TIMER_RESULTS, TenantLabels,
-    TimerLabels,
+    DispositionLabels, EventLabels, KindLabels, NO_KIND, NO_TENANT, PUBLISH_RESULTS,
+    RELOAD_RESULTS, ReasonLabels, ReloadLabels, ResultLabels, SPAN_RESULTS, STAGES, SpanLabels,
+    StageLabels, TIMER_RESULTS, TenantLabels, TimerLabels,
 };
 pub use self::queues::{QueueMetrics, QueueSeen};
 use crate::{
@@ -38,7 +41,8 @@ pub struct Metrics {
     registry: Registry,
     /// What the worker sees of its queues.
     pub queues: QueueMetrics,
-    tenants: Vec<String>,
+    /// Those whose payments are counted.
+    tenants: RwLock<Vec<String>>,
     deliveries: Family<DeliveryLabels, Counter>,
     delivery_duration: Family<DispositionLabels, Histogram, fn() -> Histogram>,
     stage_duration: Family<StageLabels, Histogram, fn() -> Histogram>,
@@ -56,6 +60,9 @@ pub struct Metrics {
     payments_overdue: Family<TenantLabels, Gauge>,
     acks_lost: Counter,
     spans: Family<SpanLabels, Counter>,
+    config_reloads: Family<ReloadLabels, Counter>,
+    config_last_reload_successful: Gauge,
+    config_hash: Gauge<u64, AtomicU64>,
     parts: [Gauge; 4],
 }
 
@@ -64,9 +71,8 @@ impl Metrics {
     #[must_use]
     pub fn new<'t>(tenants: impl IntoIterator<Item = &'t str>) -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
-        let tenants: Vec<String> = tenants.into_iter().map(str::to_owned).collect();
         let mut metrics = Self {
-            tenants,
+            tenants: RwLock::default(),
             registry: Registry::with_prefix("docplanner_worker"),
             queues: QueueMetrics::default(),
             deliveries: Family::default(),
@@ -86,10 +92,14 @@ impl Metrics {
             payments_overdue: Family::default(),
             acks_lost: Counter::default(),
             spans: Family::default(),
+            config_reloads: Family::default(),
+            config_last_reload_successful: Gauge::default(),
+            config_hash: Gauge::default(),
             parts: std::array::from_fn(|_| Gauge::default()),
         };
         metrics.register();
         metrics.start_at_zero();
+        metrics.serve(tenants);
         metrics
     }
 
@@ -159,6 +169,21 @@ impl Metrics {
         );
         r.register("spans", "Spans, and whether the collector got them", self.spans.clone());
         self.queues.register(r);
+        r.register(
+            "config_reloads",
+            "Settings read anew: applied, refused because something is wrong, unchanged",
+            self.config_reloads.clone(),
+        );
+        r.register(
+            "config_last_reload_successful",
+            "1 unless the settings that were read last were refused",
+            self.config_last_reload_successful.clone(),
+        );
+        r.register(
+            "config_hash",
+            "A number made of the tenants' settings in force, secrets aside: equal where they are",
+            self.config_hash.clone(),
+        );
         let [consuming, publishing, blocked, database] = &self.parts;
         r.register("broker_connected", "1 while deliveries can arrive", consuming.clone());
         r.register("broker_publishing", "1 while events can be published", publishing.clone());
@@ -168,7 +193,6 @@ impl Metrics {
     }
 
     fn start_at_zero(&self) {
-        let kinds = || Kind::ALL.map(Kind::name).into_iter().chain([NO_KIND]);
         for disposition in DISPOSITIONS {
             drop(self.delivery_duration.get_or_create(&DispositionLabels { disposition }));
         }
@@ -183,47 +207,79 @@ impl Metrics {
         for stage in STAGES {
             drop(self.stage_duration.get_or_create(&StageLabels { stage }));
         }
-        for tenant in self.tenants.iter().map(String::as_str).chain([NO_TENANT]) {
-            let tenant = || tenant.to_owned();
-            for kind in kinds() {
-                for disposition in DISPOSITIONS {
-                    let labels = DeliveryLabels { tenant: tenant(), kind, disposition };
-                    drop(self.deliveries.get_or_create(&labels));
-                }
-                drop(self.duplicates.get_or_create(&KindLabels { tenant: tenant(), kind }));
+        for result in RELOAD_RESULTS {
+            drop(self.config_reloads.get_or_create(&ReloadLabels { result }));
+        }
+        self.config_last_reload_successful.set(1);
+        self.start_deliveries_at_zero(NO_TENANT);
+    }
+
+    /// Of whom nothing but deliveries may be known.
+    fn start_deliveries_at_zero(&self, tenant: &str) {
+        let tenant = || tenant.to_owned();
+        for kind in Kind::ALL.map(Kind::name).into_iter().chain([NO_KIND]) {
+            for disposition in DISPOSITIONS {
+                let labels = DeliveryLabels { tenant: tenant(), kind, disposition };
+                drop(self.deliveries.get_or_create(&labels));
             }
-            drop(self.sequence_gaps.get_or_create(&TenantLabels { tenant: tenant() }));
-            for reason in Reason::ALL.map(Reason::as_str) {
-                drop(self.dead_letters.get_or_create(&ReasonLabels { tenant: tenant(), reason }));
+            drop(self.duplicates.get_or_create(&KindLabels { tenant: tenant(), kind }));
+        }
+        drop(self.sequence_gaps.get_or_create(&TenantLabels { tenant: tenant() }));
+        for reason in Reason::ALL.map(Reason::as_str) {
+            drop(self.dead_letters.get_or_create(&ReasonLabels { tenant: tenant(), reason }));
+        }
+    }
+
+    fn start_tenant_at_zero(&self, tenant: &str) {
+        self.start_deliveries_at_zero(tenant);
+        let tenant = || tenant.to_owned();
+        for r#type in EventKind::ALL.map(EventKind::name) {
+            for result in PUBLISH_RESULTS {
+                drop(self.events.get_or_create(&EventLabels { tenant: tenant(), r#type, result }));
             }
         }
-        for tenant in &self.tenants {
-            let tenant = || tenant.clone();
-            for r#type in EventKind::ALL.map(EventKind::name) {
-                for result in PUBLISH_RESULTS {
-                    drop(self.events.get_or_create(&EventLabels {
-                        tenant: tenant(),
-                        r#type,
-                        result,
-                    }));
-                }
-            }
-            for operation in API_OPERATIONS {
-                for status in API_STATUSES {
-                    let labels = ApiLabels { tenant: tenant(), operation, status };
-                    drop(self.api_requests.get_or_create(&labels));
-                }
-            }
-            for counts in [&self.order_waits, &self.out_of_order] {
-                drop(counts.get_or_create(&TenantLabels { tenant: tenant() }));
-            }
-            for gauge in [&self.payments_pending, &self.payments_overdue] {
-                drop(gauge.get_or_create(&TenantLabels { tenant: tenant() }));
-            }
-            for result in CACHE_RESULTS {
-                drop(self.flags_cache.get_or_create(&ResultLabels { tenant: tenant(), result }));
+        for operation in API_OPERATIONS {
+            for status in API_STATUSES {
+                let labels = ApiLabels { tenant: tenant(), operation, status };
+                drop(self.api_requests.get_or_create(&labels));
             }
         }
+        for counts in [&self.order_waits, &self.out_of_order] {
+            drop(counts.get_or_create(&TenantLabels { tenant: tenant() }));
+        }
+        for gauge in [&self.payments_pending, &self.payments_overdue] {
+            drop(gauge.get_or_create(&TenantLabels { tenant: tenant() }));
+        }
+        for result in CACHE_RESULTS {
+            drop(self.flags_cache.get_or_create(&ResultLabels { tenant: tenant(), result }));
+        }
+    }
+
+    /// Which tenants there are from now on. The series of a new one are at zero at once. Of one that is gone the
+    /// counters stay, as they were; its gauges go, because nobody counts any more.
+    pub fn serve<'t>(&self, tenants: impl IntoIterator<Item = &'t str>) {
+        let tenants: Vec<String> = tenants.into_iter().map(str::to_owned).collect();
+        let mut served = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        for tenant in tenants.iter().filter(|tenant| !served.contains(tenant)) {
+            self.start_tenant_at_zero(tenant);
+        }
+        for tenant in served.iter().filter(|tenant| !tenants.contains(tenant)) {
+            let labels = TenantLabels { tenant: tenant.clone() };
+            self.payments_pending.remove(&labels);
+            self.payments_overdue.remove(&labels);
+        }
+        *served = tenants;
+    }
+
+    /// Settings were read anew: `applied`, `refused` or `unchanged`.
+    pub fn config_reloaded(&self, result: &'static str) {
+        self.config_reloads.get_or_create(&ReloadLabels { result }).inc();
+        self.config_last_reload_successful.set(i64::from(result != "refused"));
+    }
+
+    /// These settings of tenants are in force.
+    pub fn config_in_force(&self, hash: u64) {
+        self.config_hash.set(hash);
     }
 
     /// A delivery arrived.
@@ -311,7 +367,8 @@ impl Metrics {
 
     /// Payments by tenant: pending, and overdue. Who is not named has none.
     pub fn payments(&self, counts: &[(String, i64, i64)]) {
-        for tenant in &self.tenants {
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        for tenant in tenants.iter() {
             let count = counts.iter().find(|(counted, ..)| counted == tenant);
             let (pending, overdue) =
                 count.map_or((0, 0), |(_, pending, overdue)| (*pending, *overdue));

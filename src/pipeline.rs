@@ -28,8 +28,7 @@ use crate::{
     metrics::Metrics,
     notification::{Fact, Notification},
     retry::RetryPolicy,
-    route::routing_key,
-    tenants::{Tenant, Tenants},
+    tenants::{Roster, Tenant},
     traces::stage,
 };
 
@@ -58,7 +57,7 @@ pub struct Pipeline<I, A, B, P> {
     /// Where events go.
     pub publisher: P,
     /// Whose notification it is.
-    pub tenants: Tenants,
+    pub tenants: Arc<Roster>,
     /// When to try again.
     pub retry: RetryPolicy,
     /// A larger body is not read.
@@ -134,7 +133,8 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         processed: &mut Processed,
     ) -> Result<Option<Claimed>, Error> {
         let started = Instant::now();
-        let presumed = self.tenants.presumed(delivery.tenant.as_deref());
+        let tenants = self.tenants.now();
+        let presumed = tenants.presumed(delivery.tenant.as_deref());
         processed.tenant = presumed.map(|tenant| tenant.profile.id.clone());
         if delivery.body.len() > self.max_body_bytes {
             return Err(Error::TooLarge { bytes: delivery.body.len(), limit: self.max_body_bytes });
@@ -148,7 +148,8 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         let facility = notification.place.facility.id.as_deref();
         // It can be read, so nothing has to be presumed.
         processed.tenant = None;
-        let tenant = self.tenants.resolve(delivery.tenant.as_deref(), facility)?;
+        let was_begun = delivery.retried_at.is_some();
+        let tenant = tenants.resolve(delivery.tenant.as_deref(), facility, was_begun)?;
         processed.tenant = Some(tenant.profile.id.clone());
         let key = notification.key(&tenant.profile.id);
         processed.key = Some(key.uuid());
@@ -181,7 +182,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
             () = self.give_up.cancelled() => Err(Error::Stopping),
         };
         let (published, complete) = match published {
-            Ok(complete) => (Ok(Outcome::Published), complete),
+            Ok((outcome, complete)) => (Ok(outcome), complete),
             Err(error) => (Err(error), Closing::Abandon),
         };
         let disposition = self.retry.disposition(published, attempts);
@@ -235,8 +236,8 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         }
     }
 
-    /// Looks up, decides and publishes; how the claim is to be completed.
-    async fn publish(&self, claimed: &Claimed, lease: &Lease) -> Result<Closing, Error> {
+    /// Looks up, decides and publishes; what came of it, and how the claim is to be completed.
+    async fn publish(&self, claimed: &Claimed, lease: &Lease) -> Result<(Outcome, Closing), Error> {
         let facts = self.look_up(claimed).instrument(stage!("look up")).await?;
         let Claimed { delivery, notification, tenant, request, .. } = claimed;
         let profile = &tenant.profile;
@@ -250,20 +251,27 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         let now = (self.clock)();
         let decision = decide(notification, &request.key, &lease.position, &known, profile, now);
         let Decision { events, effects } = decision.unwrap_or_default();
+        let mut dropped = 0;
         for event in &events {
-            if let Some(unmapped) = tenant.holds(&notification.fact, event) {
+            let route = tenant.route(event, &known.facts);
+            if let Some(unmapped) = tenant.holds(&notification.fact, event, &route) {
                 return Err(Error::Unmapped(unmapped));
             }
             if lease.ends_at <= Instant::now() {
                 return Err(Error::LeaseRanOut);
             }
             let started = Instant::now();
-            let routing_key = routing_key(event, &known.facts);
             let traceparent = delivery.traceparent.as_deref();
-            let published = self.publisher.publish_event(event, &routing_key, traceparent).await;
+            let published = self.publisher.publish_event(event, &route, traceparent).await;
             self.metrics.stage("publish", started);
             published?;
+            dropped += usize::from(route.is_drop());
         }
-        Ok(Closing::Complete { events: events.len(), effects })
+        let outcome = if !events.is_empty() && dropped == events.len() {
+            Outcome::Dropped
+        } else {
+            Outcome::Published
+        };
+        Ok((outcome, Closing::Complete { events: events.len(), effects }))
     }
 }

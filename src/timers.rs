@@ -68,7 +68,7 @@ pub trait TimerStore: Send + Sync {
 /// What became of a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// Its event is published.
+    /// Its event is published, or dropped by a route.
     Published,
     /// There is nothing to publish.
     Pointless,

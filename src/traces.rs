@@ -26,7 +26,7 @@ macro_rules! stage {
 }
 pub(crate) use stage;
 
-/// A delivery, from its arrival to its settlement. What becomes of it is told by [`ended`].
+/// A delivery, from its arrival to its settlement. Its empty fields are told at the end, and by [`failed`].
 pub fn process(queue: &str, message_id: Option<&str>, traceparent: Option<&str>) -> Span {
     let span = tracing::info_span!(
         target: TARGET,

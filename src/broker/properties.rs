@@ -91,14 +91,19 @@ pub(super) fn of_event(
 }
 
 /// The properties of a message that goes to a retry queue: its own, with the attempts so far, and
-/// with the deliveries in vain that still count against it.
+/// with the deliveries in vain that still count against it. Whose it is does not change meanwhile, whatever becomes of
+/// the tenants' settings.
 pub(super) fn for_retry(
     original: &BasicProperties,
     attempts: u32,
     deliveries: u64,
+    tenant: Option<&str>,
     now: DateTime<Utc>,
 ) -> BasicProperties {
     let mut headers = own_headers(original);
+    if let Some(tenant) = tenant {
+        headers.insert(TENANT.into(), long_string(tenant));
+    }
     headers.insert(RETRIED_AT.into(), long_string(&rfc3339(now)));
     headers.insert(ATTEMPTS.into(), AMQPValue::LongUInt(attempts));
     if deliveries > 0 {
@@ -240,7 +245,8 @@ mod tests {
             .with_user_id("relay".into())
             .with_headers(headers);
 
-        let retry = for_retry(&original, 3, 0, DateTime::UNIX_EPOCH);
+        let retry = for_retry(&original, 3, 0, Some("acme"), DateTime::UNIX_EPOCH);
+        assert_eq!(header(&retry, TENANT), Some(&long_string("acme")));
         assert_eq!(header(&retry, "relay"), Some(&long_string("eu-1")));
         assert_eq!(header(&retry, ATTEMPTS), Some(&AMQPValue::LongUInt(3)));
         assert_eq!(header(&retry, DELIVERY_COUNT), None);

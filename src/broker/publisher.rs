@@ -3,6 +3,7 @@
 //! One task, because lapin numbers publishes in one step and sends them in another, and because a
 //! returned message can only be matched by someone who sees every confirm of the channel.
 
+mod absent;
 mod matching;
 mod session;
 
@@ -14,8 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, info, warn};
 
-use self::session::{End, Session};
-use super::{PublishError, Publisher, Topology, connect, properties};
+use self::{
+    absent::Absent,
+    session::{End, Session},
+};
+use super::{BrokerError, PublishError, Publisher, Topology, connect, properties};
 use crate::{
     clock::Clock,
     config::BrokerSettings,
@@ -23,6 +27,7 @@ use crate::{
     health::Health,
     metrics::Metrics,
     retry::{Backoff, chain},
+    route::{Route, Target},
     traces,
 };
 
@@ -33,6 +38,13 @@ struct Request {
     body: Bytes,
     properties: BasicProperties,
     answer: oneshot::Sender<Result<(), PublishError>>,
+}
+
+impl Request {
+    fn has_no_exchange(self) {
+        // Who no longer waits has given up.
+        let _ = self.answer.send(Err(PublishError::NoExchange));
+    }
 }
 
 /// Hands messages to the publishing task. Cheap to clone.
@@ -49,6 +61,7 @@ pub struct PublisherTask {
     requests: mpsc::Receiver<Request>,
     /// Taken from `requests`, but not confirmed: the next channel's first.
     unconfirmed: Vec<Request>,
+    absent: Absent,
     settings: BrokerSettings,
     topology: Topology,
     health: Arc<Health>,
@@ -68,7 +81,8 @@ impl RabbitPublisher {
         let (sender, requests) = mpsc::channel(settings.prefetch.into());
         let exchange = settings.exchange.clone();
         let publisher = Self { requests: sender, exchange, clock, metrics };
-        let task = PublisherTask { requests, unconfirmed: vec![], settings, topology, health };
+        let (unconfirmed, absent) = (Vec::new(), Absent::default());
+        let task = PublisherTask { requests, unconfirmed, absent, settings, topology, health };
         (publisher, task)
     }
 
@@ -83,6 +97,19 @@ impl RabbitPublisher {
         let span = traces::send("", queue, message_id);
         let published = self.publish(String::new(), queue.to_owned(), body, properties);
         traced(published, span).await
+    }
+
+    /// Exchange and routing key; `None` is nowhere.
+    fn destination(&self, route: &Route) -> Option<(String, String)> {
+        match route {
+            Route::Default { routing_key } => Some((self.exchange.clone(), routing_key.clone())),
+            Route::Rule { target, .. } => match target {
+                // The default exchange takes a queue's name.
+                Target::Queue(queue) => Some((String::new(), queue.clone())),
+                Target::Exchange { name, routing_key } => Some((name.clone(), routing_key.clone())),
+                Target::Drop => None,
+            },
+        }
     }
 
     async fn publish(
@@ -103,19 +130,22 @@ impl Publisher for RabbitPublisher {
     async fn publish_event(
         &self,
         event: &Event,
-        routing_key: &str,
+        route: &Route,
         traceparent: Option<&str>,
     ) -> Result<(), PublishError> {
+        let Some((exchange, routing_key)) = self.destination(route) else {
+            self.metrics.event(&event.tenant, event.kind, "dropped");
+            return Ok(());
+        };
         // Strings, numbers and raw JSON, all of which serialize.
         let body = serde_json::to_vec(event).map_err(|_| PublishError::Interrupted)?;
         let id = event.id.to_string();
-        let span = traces::send(&self.exchange, routing_key, Some(&id));
+        let span = traces::send(&exchange, &routing_key, Some(&id));
         // The consumer's parent is this publish; while traces are off, whoever sent the notification.
         let own = traces::traceparent(&span);
         let traceparent = own.as_deref().or(traceparent);
         let properties = properties::of_event(event, traceparent, (self.clock)());
-        let published =
-            self.publish(self.exchange.clone(), routing_key.to_owned(), body.into(), properties);
+        let published = self.publish(exchange, routing_key, body.into(), properties);
         let result = traced(published, span).await;
         let label = result.as_ref().map_or_else(PublishError::label, |()| "confirmed");
         self.metrics.event(&event.tenant, event.kind, label);
@@ -172,11 +202,27 @@ impl PublisherTask {
         }
     }
 
-    async fn open(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
+    async fn open(&mut self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
         let connection = connect(&self.settings, "publish").await?;
         // What was deleted while we were away has to be back before the first publish.
         self.topology.ensure(&connection).await?;
+        self.absent.look(&self.topology, &connection).await?;
         Ok(connection)
+    }
+
+    /// What goes to an exchange that is not there would close the next channel, too.
+    async fn give_up_without_exchange(
+        &mut self,
+        connection: &Connection,
+    ) -> Result<(), BrokerError> {
+        self.absent.look(&self.topology, connection).await?;
+        let absent = &self.absent;
+        let (hopeless, rest) = std::mem::take(&mut self.unconfirmed)
+            .into_iter()
+            .partition(|request: &Request| absent.has(&request.exchange));
+        self.unconfirmed = rest;
+        hopeless.into_iter().for_each(Request::has_no_exchange);
+        Ok(())
     }
 
     /// One channel after the other on one connection, until it breaks or we stop.
@@ -197,8 +243,9 @@ impl PublisherTask {
             };
             self.health.blocked(session.is_blocked());
             let again = std::mem::take(&mut self.unconfirmed);
+            let requests = (&mut self.requests, &self.absent);
             let end = session
-                .run(again, &mut self.requests, (connection, &self.topology), &self.health, stop)
+                .run(again, requests, (connection, &self.topology), &self.health, stop)
                 .await;
             if session.confirmed_any() {
                 backoff.reset();
@@ -212,6 +259,10 @@ impl PublisherTask {
                     // A missing exchange or queue closes channels, and comes back only if declared.
                     if let Err(error) = self.topology.ensure(connection).await {
                         warn!(error = %chain(&error), "the topology is not as it should be");
+                        return End::ConnectionLost;
+                    }
+                    if let Err(error) = self.give_up_without_exchange(connection).await {
+                        warn!(error = %chain(&error), "cannot look for exchanges of routes");
                         return End::ConnectionLost;
                     }
                 }

@@ -83,7 +83,9 @@ impl QueueWatch {
         let mut channel = None;
         loop {
             every.tick().await;
-            for queue in self.topology.queues() {
+            let queues = self.topology.queue_names();
+            self.metrics.queues.watch(&queues, &[self.topology.incoming(), &self.topology.dead()]);
+            for queue in &queues {
                 let opened = match channel.take() {
                     Some(opened) => opened,
                     None => match open(connection).await {
@@ -100,7 +102,7 @@ impl QueueWatch {
                         }
                     }
                     Err(error) => {
-                        if looks.hidden.insert(queue.to_owned()) {
+                        if looks.hidden.insert(queue.clone()) {
                             let error = chain(&error);
                             warn!(queue, error, "cannot look at the queue {queue}");
                         }

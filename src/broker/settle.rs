@@ -39,6 +39,7 @@ impl Settler {
                     &message.properties,
                     *attempts,
                     deliveries,
+                    processed.tenant.as_deref(),
                     (self.clock)(),
                 );
                 self.hand_over(message, &self.topology.retry(*delay), properties).await

@@ -1,16 +1,21 @@
 //! The one list of exchanges, queues and bindings: declared, verified and exported from here.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use lapin::{
-    Channel, Connection, ExchangeKind,
+    Channel, Connection, ErrorKind, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable},
 };
 use serde_json::{Value, json};
 
 use super::connection::{BrokerError, step};
-use crate::config::BrokerSettings;
+use crate::{config::BrokerSettings, route::Target};
 
 /// How often a message may die with its consumer before the broker itself dead-letters it. The
 /// worker isolates a poisonous message long before; this bounds what is left, and is RabbitMQ 4's
@@ -33,7 +38,7 @@ const PARTNER_QUEUES: [(&str, &[&str]); 5] = [
 /// What no binding took.
 const UNROUTED: &str = "partner.unrouted";
 
-/// Exchanges, queues and bindings as the settings name them.
+/// Exchanges, queues and bindings as the settings name them. Clones follow the tenants' routes together.
 #[derive(Debug, Clone)]
 pub struct Topology {
     exchanges: Vec<Exchange>,
@@ -41,6 +46,15 @@ pub struct Topology {
     bindings: Vec<Binding>,
     declare: bool,
     incoming: String,
+    routed: Arc<RwLock<Routed>>,
+}
+
+/// What only tenants' routes name.
+#[derive(Debug, Default)]
+struct Routed {
+    queues: Vec<Queue>,
+    /// Other people's: looked for, and never declared.
+    exchanges: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,9 +84,9 @@ enum Argument {
 }
 
 impl Topology {
-    /// The topology for these settings.
+    /// The topology for these settings, and these targets of tenants' routes.
     #[must_use]
-    pub fn new(settings: &BrokerSettings) -> Self {
+    pub fn new(settings: &BrokerSettings, targets: impl IntoIterator<Item = Target>) -> Self {
         let unrouted = format!("{}.unrouted", settings.exchange);
         let incoming = &settings.queue;
         let mut queues = vec![
@@ -109,8 +123,62 @@ impl Topology {
                 arguments: vec![("alternate-exchange", Argument::Text(unrouted))],
             },
         ];
-        let declare = settings.declare_topology;
-        Self { exchanges, queues, bindings, declare, incoming: incoming.clone() }
+        let (declare, incoming) = (settings.declare_topology, incoming.clone());
+        let routed = Arc::default();
+        let topology = Self { exchanges, queues, bindings, declare, incoming, routed };
+        topology.route_to(targets);
+        topology
+    }
+
+    /// What routes lead to from now on, for all clones.
+    pub fn route_to(&self, targets: impl IntoIterator<Item = Target>) {
+        let (mut queues, mut exchanges) = (BTreeSet::new(), BTreeSet::new());
+        for target in targets {
+            match target {
+                Target::Queue(queue) => drop(queues.insert(queue)),
+                Target::Exchange { name, .. } => drop(exchanges.insert(name)),
+                Target::Drop => {}
+            }
+        }
+        queues.retain(|name| self.queues.iter().all(|queue| queue.name != *name));
+        exchanges.retain(|name| self.exchanges.iter().all(|exchange| exchange.name != *name));
+        let queues = queues.iter().map(|queue| Queue::quorum(queue, vec![])).collect();
+        let mut routed = self.routed.write().unwrap_or_else(PoisonError::into_inner);
+        *routed = Routed { queues, exchanges };
+    }
+
+    /// Every queue, those of tenants' routes at the end.
+    fn queues(&self) -> Vec<Queue> {
+        let routed = self.routed.read().unwrap_or_else(PoisonError::into_inner);
+        [self.queues.as_slice(), &routed.queues].concat()
+    }
+
+    /// The exchanges of others that routes lead to.
+    fn foreign_exchanges(&self) -> BTreeSet<String> {
+        self.routed.read().unwrap_or_else(PoisonError::into_inner).exchanges.clone()
+    }
+
+    /// Which exchanges that routes lead to are not there.
+    ///
+    /// # Errors
+    ///
+    /// If the broker does not tell.
+    pub async fn missing_exchanges(
+        &self,
+        connection: &Connection,
+    ) -> Result<Vec<String>, BrokerError> {
+        let mut missing = Vec::new();
+        for name in self.foreign_exchanges() {
+            // A channel for each: the answer that there is none closes it.
+            let channel = step("cannot open a channel", connection.create_channel()).await?;
+            let exchange = Exchange { name, kind: "topic", arguments: vec![] };
+            match exchange.declare(&channel, true).await {
+                Ok(()) => step("cannot close a channel", channel.close(200, "seen".into())).await?,
+                Err(error) if is_not_found(&error) => missing.push(exchange.name),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(missing)
     }
 
     /// The queue that notifications arrive in.
@@ -119,9 +187,10 @@ impl Topology {
         &self.incoming
     }
 
-    /// The names of all queues.
-    pub fn queues(&self) -> impl Iterator<Item = &str> {
-        self.queues.iter().map(|queue| queue.name.as_str())
+    /// The names of all queues, those of tenants' routes at the end.
+    #[must_use]
+    pub fn queue_names(&self) -> Vec<String> {
+        self.queues().into_iter().map(|queue| queue.name).collect()
     }
 
     /// The queue for what is set aside.
@@ -162,7 +231,7 @@ impl Topology {
         for exchange in &self.exchanges {
             exchange.declare(&channel, false).await?;
         }
-        for queue in &self.queues {
+        for queue in self.queues() {
             queue.declare(&channel, false).await?;
         }
         for binding in &self.bindings {
@@ -183,7 +252,7 @@ impl Topology {
         for exchange in &self.exchanges {
             exchange.declare(&channel, true).await?;
         }
-        for queue in &self.queues {
+        for queue in self.queues() {
             queue.declare(&channel, true).await?;
         }
         step("cannot close a channel", channel.close(200, "verified".into())).await
@@ -202,7 +271,7 @@ impl Topology {
                 "internal": false,
                 "arguments": json_arguments(&exchange.arguments),
             })).collect::<Vec<_>>(),
-            "queues": self.queues.iter().map(|queue| json!({
+            "queues": self.queues().iter().map(|queue| json!({
                 "name": queue.name,
                 "vhost": vhost,
                 "durable": true,
@@ -224,7 +293,7 @@ impl Topology {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let exchanges = self.exchanges.iter().map(|e| format!("{} exchange {}", e.kind, e.name));
-        let queues = self.queues.iter().map(|queue| format!("quorum queue {}", queue.name));
+        let queues = self.queues().into_iter().map(|queue| format!("quorum queue {}", queue.name));
         exchanges.chain(queues).collect()
     }
 }
@@ -270,6 +339,12 @@ fn dead_lettering_to(queue: &str) -> Vec<(&'static str, Argument)> {
         ("x-dead-letter-strategy", Argument::Text("at-least-once".into())),
         ("x-overflow", Argument::Text("reject-publish".into())),
     ]
+}
+
+fn is_not_found(error: &BrokerError) -> bool {
+    let BrokerError::Refused { source, .. } = error else { return false };
+    let ErrorKind::ProtocolError(error) = source.kind() else { return false };
+    *error.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)
 }
 
 fn dead_queue(incoming: &str) -> String {

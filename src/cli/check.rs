@@ -113,17 +113,30 @@ async fn check_broker(settings: &Settings) -> Vec<Finding> {
     const CONNECT: &str = "check broker.url: host, port, user, password and virtual host";
     const TOPOLOGY: &str = "run `docplanner-worker topology declare`; a queue that exists with other arguments has to \
          be emptied and deleted first";
+    const EXCHANGE: &str =
+        "its owner has to declare it; until then the events of its route become dead letters";
     let connection = match broker::connect(&settings.broker, "check").await {
         Ok(connection) => connection,
         Err(error) => return vec![Finding::of("broker".into(), Err(chain(&error)), CONNECT)],
     };
     let mut verify_only = settings.broker.clone();
     verify_only.declare_topology = false;
-    let verified = Topology::new(&verify_only).ensure(&connection).await;
-    vec![
+    let topology = Topology::new(&verify_only, settings.targets());
+    let verified = topology.ensure(&connection).await;
+    let mut findings = vec![
         Finding::good("broker"),
         Finding::of("topology".into(), verified.map_err(|error| chain(&error)), TOPOLOGY),
-    ]
+    ];
+    match topology.missing_exchanges(&connection).await {
+        Ok(missing) => findings.extend(missing.into_iter().map(|exchange| {
+            let what = format!("exchange {exchange} of a route");
+            Finding::of(what, Err("it is not there".to_owned()), EXCHANGE)
+        })),
+        Err(error) => {
+            findings.push(Finding::of("exchanges of routes".into(), Err(chain(&error)), EXCHANGE));
+        }
+    }
+    findings
 }
 
 async fn check_database(settings: &Settings) -> Finding {

@@ -1,26 +1,27 @@
 //! `docplanner-worker explain`
 
+mod destination;
 mod flags;
 mod identifiers;
 mod order;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use serde::Serialize;
 
-use self::{flags::Flags, identifiers::Identifiers, order::Order};
+use self::{destination::Destination, flags::Flags, identifiers::Identifiers, order::Order};
 use super::{Common, Failure, Output, block_on, pretty, read_file};
 use crate::{
-    clock,
+    app, clock,
     config::Settings,
     decision::decide,
     delivery::Reason,
-    event::{Event, Modality},
+    event::Event,
     inbox::Request,
+    metrics::Metrics,
     normalize::AddressFacts,
     notification::{DecodeError, Fact, Notification},
-    route::{default_queue, routing_key},
     tenants::{Tenant, Tenants},
 };
 
@@ -59,25 +60,21 @@ struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     mapping: Option<Identifiers>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    route: Option<Route>,
+    route: Option<Destination>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Event>,
     /// What follows from it at once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     then: Vec<Event>,
+    /// Where each of those goes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    then_routes: Vec<Destination>,
 }
 
 #[derive(Serialize)]
 struct DeadLetter {
     reason: &'static str,
     error: String,
-}
-
-#[derive(Serialize)]
-struct Route {
-    rule: &'static str,
-    routing_key: String,
-    queue: &'static str,
 }
 
 /// Everything that is not in the notification.
@@ -125,9 +122,10 @@ async fn explain(
             "a question that the relay has to answer, not a fact: acknowledged, not published";
         return Ok(Explanation { kind, ignored: Some(why), ..Explanation::default() });
     }
-    let tenants = Tenants::new(&settings.tenants);
+    let metrics = Arc::new(Metrics::new([]));
+    let tenants = app::tenants(&settings.tenants, &Tenants::default(), &metrics)?;
     let facility = notification.place.facility.id.as_deref();
-    let tenant = match tenants.resolve(header, facility) {
+    let tenant = match Tenants::new(tenants, vec![]).resolve(header, facility, false) {
         Ok(tenant) => tenant,
         Err(error) => {
             return Ok(Explanation::dead(kind, Reason::UnknownTenant, error.to_string()));
@@ -135,7 +133,7 @@ async fn explain(
     };
     let now = clock::system();
     let (tenant_id, place) = (&tenant.profile.id, &notification.place);
-    let (flags, facts) = Flags::look_up(settings, tenant_id, place, now).await?;
+    let (flags, facts) = Flags::look_up(settings, &tenant, place, now).await?;
     let request = order::request(&notification, &tenant);
     let order = Order::look_up(settings, &request).await;
     let mapping = Identifiers::look_up(settings, tenant_id, &notification, now).await;
@@ -161,9 +159,12 @@ impl Explanation {
         let decision = decide(notification, &request.key, &position, &known, &tenant.profile, now);
         let mut events = decision.unwrap_or_default().events.into_iter();
         let event = events.next();
-        let held = event.as_ref().and_then(|event| tenant.holds(&notification.fact, event));
+        let held = event.as_ref().and_then(|event| {
+            tenant.holds(&notification.fact, event, &tenant.route(event, &facts))
+        });
         let event = event.filter(|_| held.is_none());
-        let then = events.filter(|_| held.is_none()).collect();
+        let then: Vec<_> = events.filter(|_| held.is_none()).collect();
+        let destination = |event: &Event| Destination::of(event, &facts, tenant);
         Self {
             kind: Some(notification.fact.kind().name()),
             tenant: Some(tenant.profile.id.clone()),
@@ -172,7 +173,8 @@ impl Explanation {
                 reason: Reason::Unmapped.as_str(),
                 error: unmapped.to_string(),
             }),
-            route: event.as_ref().map(|event| Route::of(event, &facts)),
+            route: event.as_ref().map(destination),
+            then_routes: then.iter().map(destination).collect(),
             flags: Some(flags),
             order: Some(order),
             mapping: Some(mapping),
@@ -199,32 +201,18 @@ impl Explanation {
         for identifier in self.mapping.iter().flat_map(Identifiers::in_words) {
             line("mapping", Some(&identifier));
         }
-        if let Some(route) = &self.route {
-            line("route rule", Some(route.rule));
-            line("routing key", Some(&route.routing_key));
-            line("queue", Some(route.queue));
+        for (name, value) in self.route.iter().flat_map(Destination::lines) {
+            line(name, Some(value));
         }
         if let Some(event) = &self.event {
             println!("event            {}", pretty(event)?);
         }
-        for event in &self.then {
+        for (event, route) in self.then.iter().zip(&self.then_routes) {
             println!("then             {}", pretty(event)?);
+            for (name, value) in route.lines() {
+                line(name, Some(value));
+            }
         }
         Ok(())
-    }
-}
-
-impl Route {
-    fn of(event: &Event, facts: &AddressFacts) -> Self {
-        let by_address = event.data.modality == Modality::from(facts.online_only);
-        Self {
-            rule: if by_address {
-                "default routing by the address's flags"
-            } else {
-                "default routing by the service's mapping and the address's flags"
-            },
-            routing_key: routing_key(event, facts),
-            queue: default_queue(event, facts),
-        }
     }
 }

@@ -5,5 +5,5 @@ use crate::app;
 
 pub(super) fn execute(common: &Common) -> Result<(), Failure> {
     let settings = common.settings()?;
-    Ok(block_on(app::run(settings))??)
+    Ok(block_on(app::run(settings, common.config.clone()))??)
 }

@@ -21,24 +21,31 @@ pub(super) fn execute(action: &Action) -> Result<(), Failure> {
     match action {
         Action::Declare(common) => {
             let settings = common.settings()?;
-            let topology = Topology::new(&settings.broker);
-            block_on(declare(&settings, &topology))??;
+            let topology = Topology::new(&settings.broker, settings.targets());
+            let missing = block_on(declare(&settings, &topology))??;
             for name in topology.names() {
                 println!("declared {name}");
+            }
+            for exchange in missing {
+                eprintln!(
+                    "exchange {exchange} of a route is not there; its owner has to declare it"
+                );
             }
         }
         Action::Export(common) => {
             let settings = common.settings()?;
             let uri = settings.broker.uri();
             let vhost = uri.map_or_else(|_| "/".to_owned(), |uri| uri.vhost);
-            println!("{:#}", Topology::new(&settings.broker).definitions(&vhost));
+            let topology = Topology::new(&settings.broker, settings.targets());
+            println!("{:#}", topology.definitions(&vhost));
         }
     }
     Ok(())
 }
 
-async fn declare(settings: &Settings, topology: &Topology) -> anyhow::Result<()> {
+/// Which exchanges of routes are missing then: they are other people's.
+async fn declare(settings: &Settings, topology: &Topology) -> anyhow::Result<Vec<String>> {
     let connection = broker::connect(&settings.broker, "topology").await?;
     topology.declare(&connection).await?;
-    Ok(())
+    Ok(topology.missing_exchanges(&connection).await?)
 }

@@ -96,6 +96,16 @@ impl<'de> Deserialize<'de> for Credential {
     }
 }
 
+/// Given the same, or in the same file: what the file holds may change at any time.
+impl PartialEq for Credential {
+    fn eq(&self, other: &Self) -> bool {
+        let path = |credential: &Self| credential.file.as_ref().map(|file| file.path.clone());
+        self.given == other.given && path(self) == path(other)
+    }
+}
+
+impl Eq for Credential {}
+
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<secret>")

@@ -1,12 +1,16 @@
 //! From a file and the environment to settings, telling every problem and not only the first.
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use serde::Deserialize;
 use serde_path_to_error::Segment;
 use toml::{Table, Value};
 
 use super::{Problem, Problems, Settings};
+use crate::private::Private;
 
 /// `DOCPLANNER_WORKER__BROKER__URL` overrides `broker.url`.
 const ENV_PREFIX: &str = "DOCPLANNER_WORKER__";
@@ -49,10 +53,48 @@ impl Settings {
         let mut table = parse_toml(text).map_err(|problem| Problems(vec![problem]))?;
         let mut problems = Vec::new();
         let overrides = override_from(&mut table, variables, &mut problems);
+        let fixed = Fixed::of(&table);
         let mut settings = read(table, &overrides, &mut problems);
+        settings.fixed = fixed;
         settings.read_secret_files(&mut problems);
         settings.validate(&mut problems);
         if problems.is_empty() { Ok(settings) } else { Err(Problems(problems)) }
+    }
+}
+
+/// What file and environment say of everything but the tenants: these settings are read once, at start. It cannot be
+/// printed, because URLs hold passwords.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fixed(Private<Table>);
+
+impl Default for Fixed {
+    fn default() -> Self {
+        Self(Private::new(Table::new()))
+    }
+}
+
+impl Fixed {
+    fn of(table: &Table) -> Self {
+        let sections = table.iter().filter(|(section, _)| *section != "tenants");
+        Self(Private::new(sections.map(|(name, value)| (name.clone(), value.clone())).collect()))
+    }
+
+    /// Which settings are not the same in both: `broker.prefetch`.
+    #[must_use]
+    pub fn changed(&self, other: &Self) -> Vec<String> {
+        let (before, after) = (self.values(), other.values());
+        let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+        names.into_iter().filter(|name| before.get(*name) != after.get(*name)).cloned().collect()
+    }
+
+    fn values(&self) -> BTreeMap<String, &Value> {
+        let sections = self.0.expose().iter();
+        let sections = sections.filter_map(|(section, keys)| Some((section, keys.as_table()?)));
+        sections
+            .flat_map(|(section, keys)| {
+                keys.iter().map(move |(key, value)| (format!("{section}.{key}"), value))
+            })
+            .collect()
     }
 }
 
@@ -169,14 +211,19 @@ fn message(segments: &[Segment], error: &toml::de::Error) -> String {
 fn unknown_key(rest: &str) -> String {
     let mut names = rest.split('`').skip(1).step_by(2);
     let unknown = names.next().unwrap_or_default();
-    let nearest = names
-        .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
-        .min()
-        .filter(|(distance, known)| *distance <= known.len().max(3) / 2);
-    match nearest {
-        Some((_, known)) => format!("unknown key; did you mean `{known}`?"),
+    match nearest(unknown, names) {
+        Some(known) => format!("unknown key; did you mean `{known}`?"),
         None => "unknown key".to_owned(),
     }
+}
+
+/// What was probably meant, if anything is similar.
+pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    known
+        .map(|known| (strsim::damerau_levenshtein(word, known), known))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len().max(3) / 2)
+        .map(|(_, known)| known)
 }
 
 fn at<'v>(value: &'v mut Value, segments: &[Segment]) -> Option<&'v mut Value> {

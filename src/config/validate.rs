@@ -55,7 +55,9 @@ impl Settings {
             problem(problems, "tenants", "at least one [[tenants]] section is needed");
         }
         for (nth, tenant) in self.tenants.iter().enumerate() {
-            tenant.validate(&format!("tenants[{nth}]"), problems);
+            let path = format!("tenants[{nth}]");
+            tenant.validate(&path, problems);
+            tenant.validate_routes(&path, &self.broker, problems);
         }
         self.validate_together(problems);
     }
@@ -205,7 +207,7 @@ fn read_file(
 }
 
 /// Adds a problem, unless the value could not even be read: that is told already.
-fn problem(problems: &mut Vec<Problem>, path: &str, message: impl Into<String>) {
+pub(super) fn problem(problems: &mut Vec<Problem>, path: &str, message: impl Into<String>) {
     if problems.iter().any(|told| told.path == path) {
         return;
     }

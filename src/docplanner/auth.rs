@@ -9,9 +9,7 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 use tracing::{info, warn};
 
-use super::{
-    ApiError, refused_secret::RefusedSecret, send::send, single_flight::SingleFlight,
-};
+use super::{ApiError, refused_secret::RefusedSecret, send::send, single_flight::SingleFlight};
 use crate::{clock::Clock, config::Credential, private::Secret};
 
 /// A token is renewed this long before it expires, so that it does not expire on its way.

@@ -1,15 +1,11 @@
 //! Bookings at the API: asked for where they were, and followed to where they are.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::HashSet, time::Instant};
 
 use tracing::warn;
 
 use super::{
-    ApiBooking, ApiClient, ApiError, Bookings, Patience, client::Question, list_model,
+    ApiBooking, ApiClient, ApiError, Bookings, Patience, TenantApi, client::Question, list_model,
     scopes::Scopes,
 };
 use crate::notification::{AnsweredBooking, Visit};
@@ -22,26 +18,17 @@ const MOST_MOVES: usize = 4;
 /// doctors have more at one facility.
 const MOST_OTHER_ADDRESSES: usize = 8;
 
-/// The bookings of all tenants.
-pub struct ApiBookings {
-    clients: HashMap<String, Arc<ApiClient>>,
-}
-
-impl ApiBookings {
-    /// Asks each tenant's API through its client.
-    pub fn new(clients: impl IntoIterator<Item = (String, Arc<ApiClient>)>) -> Self {
-        Self { clients: clients.into_iter().collect() }
-    }
-}
+/// The bookings at each tenant's API.
+pub struct ApiBookings;
 
 impl Bookings for ApiBookings {
     async fn booking(
         &self,
-        tenant: &str,
+        api: &TenantApi,
         visit: &Visit,
         patience: Patience,
     ) -> Result<ApiBooking, ApiError> {
-        let client = self.clients.get(tenant).ok_or(ApiError::NoAddress)?;
+        let client = &api.client;
         let found = match patience {
             Patience::Once(longest) => client.booking_once(visit, Instant::now() + longest).await,
             Patience::Usual => client.newest_booking(visit).await,

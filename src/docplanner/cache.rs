@@ -10,7 +10,6 @@ mod shared;
 mod statements;
 
 use std::{
-    collections::HashMap,
     future::Future,
     sync::Arc,
     time::{Duration, Instant},
@@ -26,7 +25,7 @@ use self::{
     memory::{Key, Mark, Memory, Usable},
     shared::{DoctorId, Lease, Look, SharedFlags},
 };
-use super::{Addresses, ApiClient, ApiError};
+use super::{Addresses, ApiError, TenantApi};
 use crate::{
     config::DatabaseSettings,
     database::{Database, listen_until_stopped},
@@ -42,16 +41,10 @@ const WAIT_AT_MOST: Duration = Duration::from_secs(10);
 
 /// The addresses of all tenants.
 pub struct CachedAddresses {
-    tenants: HashMap<String, Tenant>,
     memory: Arc<Memory>,
     shared: SharedFlags,
     flights: Flights,
     metrics: Arc<Metrics>,
-}
-
-struct Tenant {
-    client: Arc<ApiClient>,
-    ttl: Duration,
 }
 
 /// What has to run beside a [`CachedAddresses`].
@@ -62,7 +55,7 @@ pub struct Upkeep<L> {
 
 /// One address, with whoever can tell of it.
 struct Asked<'c> {
-    tenant: &'c Tenant,
+    api: &'c TenantApi,
     doctor: DoctorId,
     address: &'c str,
     key: Key,
@@ -85,39 +78,23 @@ enum Source {
 }
 
 impl CachedAddresses {
-    /// An empty cache over each tenant's client and time to live, and what has to run for it.
+    /// An empty cache, and what has to run for it.
     #[must_use]
     pub fn new(
-        clients: Vec<(String, Arc<ApiClient>, Duration)>,
         database: Database,
         metrics: Arc<Metrics>,
     ) -> (Self, Upkeep<impl Future<Output = ()> + Send + use<>>) {
-        let tenants = clients
-            .into_iter()
-            .map(|(tenant, client, ttl)| (tenant, Tenant { client, ttl }))
-            .collect();
         let memory = Arc::new(Memory::new(memory::CAPACITY));
         let (shared, looking) = SharedFlags::new(database);
         let upkeep = Upkeep { memory: Arc::clone(&memory), looking };
-        (Self { tenants, memory, shared, flights: Flights::default(), metrics }, upkeep)
-    }
-
-    fn asked<'c>(&'c self, tenant: &str, place: &'c Place) -> Option<Asked<'c>> {
-        let address = place.address.id.as_deref()?;
-        let doctor = DoctorId {
-            tenant: tenant.to_owned(),
-            facility: place.facility.id.clone()?,
-            doctor: place.doctor.id.clone()?,
-        };
-        let key = Key::new(tenant, address);
-        Some(Asked { tenant: self.tenants.get(tenant)?, doctor, address, key })
+        (Self { memory, shared, flights: Flights::default(), metrics }, upkeep)
     }
 
     /// From memory, or after asking; and how the metrics call it.
     async fn look_up(&self, asked: &Asked<'_>) -> (Result<AddressFacts, ApiError>, &'static str) {
-        let Asked { tenant, key, .. } = asked;
+        let Asked { api, key, .. } = asked;
         let started = Instant::now();
-        match self.memory.usable(key, tenant.ttl, started) {
+        match self.memory.usable(key, api.flags_ttl, started) {
             Some(Usable::Fresh(facts)) => return (Ok(facts), "hit"),
             Some(Usable::Old(facts)) => return (Ok(facts), "stale"),
             None => {}
@@ -144,23 +121,23 @@ impl CachedAddresses {
 
     /// Asks the database and, if that knows nothing fresh and nobody else is asking, the API.
     async fn ask(&self, asked: &Asked<'_>) -> Result<Source, ApiError> {
-        let Asked { tenant, doctor, address, key } = asked;
+        let Asked { api: TenantApi { flags_ttl: ttl, .. }, doctor, address, key } = asked;
+        let ttl = *ttl;
         let patience = Instant::now() + WAIT_AT_MOST;
         let mut pauses = Backoff::new(Duration::from_millis(30), Duration::from_millis(250));
         loop {
             let mark = self.memory.mark();
-            let look =
-                Look { doctor: doctor.clone(), address: (*address).to_owned(), ttl: tenant.ttl };
+            let look = Look { doctor: doctor.clone(), address: (*address).to_owned(), ttl };
             let Some(seen) = self.shared.look(look).await else {
                 // Whether other pods have told a change cannot be known; the time to live has to do.
                 let known = self.memory.known(key);
-                if known.is_some_and(|known| known.is_fresh(tenant.ttl, Instant::now())) {
+                if known.is_some_and(|known| known.is_fresh(ttl, Instant::now())) {
                     return Ok(Source::Memory);
                 }
                 return self.fetch(asked, None, mark).await;
             };
             let now = Instant::now();
-            let is_fresh = seen.known.as_ref().is_some_and(|known| known.is_fresh(tenant.ttl, now));
+            let is_fresh = seen.known.as_ref().is_some_and(|known| known.is_fresh(ttl, now));
             if let Some(known) = seen.known {
                 let unchanged = known.unchanged && is_fresh;
                 self.memory.learn(key.clone(), Known { unchanged, ..known }, mark, now);
@@ -203,12 +180,24 @@ impl CachedAddresses {
     }
 }
 
-impl Asked<'_> {
+impl<'c> Asked<'c> {
+    /// `None`: the place is not told.
+    fn new(api: &'c TenantApi, place: &'c Place) -> Option<Self> {
+        let address = place.address.id.as_deref()?;
+        let doctor = DoctorId {
+            tenant: api.client.tenant().to_owned(),
+            facility: place.facility.id.clone()?,
+            doctor: place.doctor.id.clone()?,
+        };
+        let key = Key::new(&doctor.tenant, address);
+        Some(Self { api, doctor, address, key })
+    }
+
     /// All addresses of the doctor, in one request where the list has this one. What the API says of the
     /// others is good even if it does not know this one.
     async fn ask_api(&self) -> Told {
-        let Self { tenant, doctor: DoctorId { facility, doctor, .. }, address, .. } = self;
-        let listed = tenant.client.doctor_addresses(facility, doctor).await;
+        let Self { api, doctor: DoctorId { facility, doctor, .. }, address, .. } = self;
+        let listed = api.client.doctor_addresses(facility, doctor).await;
         let is_refused = matches!(listed, Err(ApiError::Refused { status: 400 }));
         let mut addresses = match listed {
             Ok(addresses) => addresses,
@@ -218,9 +207,9 @@ impl Asked<'_> {
         if addresses.iter().any(|(id, _)| id == address) {
             return Told { addresses, result: Ok(()) };
         }
-        let alone = tenant.client.address(facility, doctor, address).await;
+        let alone = api.client.address(facility, doctor, address).await;
         if is_refused && alone.is_ok() {
-            tenant.client.lists_are_refused();
+            api.client.lists_are_refused();
         }
         let result = alone.map(|facts| addresses.push(((*address).to_owned(), facts)));
         Told { addresses, result }
@@ -238,10 +227,10 @@ impl Source {
 }
 
 impl Addresses for CachedAddresses {
-    async fn facts(&self, tenant: &str, place: &Place) -> Result<AddressFacts, ApiError> {
-        let asked = self.asked(tenant, place).ok_or(ApiError::NoAddress)?;
+    async fn facts(&self, api: &TenantApi, place: &Place) -> Result<AddressFacts, ApiError> {
+        let asked = Asked::new(api, place).ok_or(ApiError::NoAddress)?;
         let (facts, result) = self.look_up(&asked).await;
-        self.metrics.flags_cache(tenant, result);
+        self.metrics.flags_cache(api.client.tenant(), result);
         facts
     }
 

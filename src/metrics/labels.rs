@@ -8,10 +8,10 @@ pub(super) const NO_TENANT: &str = "unknown";
 /// The kind label of deliveries that could not be decoded.
 pub(super) const NO_KIND: &str = "undecoded";
 
-pub(super) const DISPOSITIONS: [&str; 5] =
-    ["published", "duplicate", "ignored", "retry", "dead_letter"];
-pub(super) const PUBLISH_RESULTS: [&str; 5] =
-    ["confirmed", "returned", "refused", "timed_out", "interrupted"];
+pub(super) const DISPOSITIONS: [&str; 6] =
+    ["published", "duplicate", "ignored", "dropped", "retry", "dead_letter"];
+pub(super) const PUBLISH_RESULTS: [&str; 6] =
+    ["confirmed", "returned", "refused", "timed_out", "interrupted", "dropped"];
 pub(super) const CACHE_RESULTS: [&str; 5] = ["hit", "database", "miss", "stale", "none"];
 pub(super) const API_OPERATIONS: [&str; 3] = ["address", "addresses", "booking"];
 pub(super) const API_STATUSES: [&str; 9] = [
@@ -28,6 +28,7 @@ pub(super) const API_STATUSES: [&str; 9] = [
 pub(super) const TIMER_RESULTS: [&str; 3] = ["published", "pointless", "postponed"];
 /// Told to the collector; no place in the queue; refused by the collector, or it was away.
 pub(super) const SPAN_RESULTS: [&str; 3] = ["exported", "dropped", "failed"];
+pub(super) const RELOAD_RESULTS: [&str; 3] = ["applied", "refused", "unchanged"];
 pub(super) const STAGES: [&str; 5] = ["decode", "claim", "lookup", "publish", "close"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -98,4 +99,9 @@ pub(super) struct QueueLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct TenantLabels {
     pub(super) tenant: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ReloadLabels {
+    pub(super) result: &'static str,
 }

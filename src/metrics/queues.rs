@@ -64,8 +64,7 @@ impl QueueMetrics {
 
     /// From now on these queues are looked at, and no others: new ones are there at zero, what is told of those
     /// that are gone is forgotten. `aged` are those whose oldest message is known.
-    pub fn watch<'q>(&self, queues: impl IntoIterator<Item = &'q str>, aged: &[&str]) {
-        let queues: Vec<String> = queues.into_iter().map(str::to_owned).collect();
+    pub fn watch(&self, queues: &[String], aged: &[&str]) {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         for gone in names.iter().filter(|name| !queues.contains(name)) {
             let labels = QueueLabels { queue: gone.clone() };
@@ -74,7 +73,7 @@ impl QueueMetrics {
             self.oldest.remove(&labels);
             self.observed.remove(&labels);
         }
-        for queue in &queues {
+        for queue in queues {
             let labels = QueueLabels { queue: queue.clone() };
             drop(self.messages.get_or_create(&labels));
             drop(self.consumers.get_or_create(&labels));
@@ -83,7 +82,7 @@ impl QueueMetrics {
                 drop(self.oldest.get_or_create(&labels));
             }
         }
-        *names = queues;
+        *names = queues.to_vec();
     }
 
     /// A queue was looked at.
@@ -116,7 +115,7 @@ mod tests {
     #[test]
     fn queues_are_there_at_zero_and_gone_with_the_queue() {
         let metrics = QueueMetrics::default();
-        metrics.watch(["in", "dead", "partner"], &["in", "dead"]);
+        metrics.watch(&["in", "dead", "partner"].map(str::to_owned), &["in", "dead"]);
         let text = told(&metrics);
         for series in ["messages", "consumers", "observed_timestamp_seconds"] {
             assert!(text.contains(&format!("queue_{series}{{queue=\"partner\"}} 0")), "{text}");
@@ -126,7 +125,7 @@ mod tests {
 
         let seen = QueueSeen { messages: 3, consumers: 1, oldest: None, at: DateTime::UNIX_EPOCH };
         metrics.seen("in", seen);
-        metrics.watch(["in"], &["in"]);
+        metrics.watch(&["in".to_owned()], &["in"]);
         let text = told(&metrics);
         assert!(text.contains("queue_messages{queue=\"in\"} 3"), "what is known stays: {text}");
         assert!(!text.contains("partner") && !text.contains("dead"), "{text}");

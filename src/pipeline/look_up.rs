@@ -26,7 +26,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
             return Call::NotAsked;
         };
         let patience = Patience::Once(CALL_WAITS);
-        match self.bookings.booking(&tenant.profile.id, &visit, patience).await {
+        match self.bookings.booking(&tenant.api, &visit, patience).await {
             Ok(told) => Call::Asked(told.booking.videocall_url),
             Err(_) => Call::Failed,
         }
@@ -37,13 +37,12 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
     pub(super) async fn look_up(&self, claimed: &Claimed) -> Result<AddressFacts, Error> {
         let started = Instant::now();
         let Claimed { delivery, notification, tenant, .. } = claimed;
-        let tenant_id = tenant.profile.id.as_str();
         if notification.fact.changes_address()
             && let Some(address) = notification.place.address.id.as_deref()
         {
-            self.addresses.expire(tenant_id, address).await;
+            self.addresses.expire(&tenant.profile.id, address).await;
         }
-        let facts = self.addresses.facts(tenant_id, &notification.place).await;
+        let facts = self.addresses.facts(&tenant.api, &notification.place).await;
         self.metrics.stage("lookup", started);
         facts.or_else(|error| {
             let publish_anyway = tenant.on_enrichment_failure == OnEnrichmentFailure::Publish

@@ -39,14 +39,10 @@ pub async fn run_until_stopped<I, A, B, P>(
     let tasks = TaskTracker::new();
     let counting = count_until_stopped(Arc::clone(&pipeline), store.clone(), stop.clone());
     tasks.spawn(counting);
-    let permits: HashMap<String, Arc<Semaphore>> = pipeline
-        .tenants
-        .ids()
-        .into_iter()
-        .map(|id| (id, Arc::new(Semaphore::new(AT_ONCE))))
-        .collect();
+    let mut permits: HashMap<String, Arc<Semaphore>> = HashMap::new();
     let finished = Arc::new(Notify::new());
     loop {
+        follow(&pipeline.tenants.now().ids(), &mut permits);
         let free: Vec<(String, usize)> = permits
             .iter()
             .map(|(tenant, permits)| (tenant.clone(), permits.available_permits()))
@@ -81,6 +77,15 @@ pub async fn run_until_stopped<I, A, B, P>(
     }
     tasks.close();
     tasks.wait().await;
+}
+
+/// Keeps the permits of who is still there: its timers may be under way.
+fn follow(tenants: &[String], permits: &mut HashMap<String, Arc<Semaphore>>) {
+    permits.retain(|tenant, _| tenants.contains(tenant));
+    for tenant in tenants {
+        let missing = || Arc::new(Semaphore::new(AT_ONCE));
+        permits.entry(tenant.clone()).or_insert_with(missing);
+    }
 }
 
 async fn fire<I: Inbox, A: Addresses, B: Bookings, P: Publisher>(

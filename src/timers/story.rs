@@ -19,7 +19,7 @@ use crate::{
     payment::{self, Basis, Due, Payment, PaymentState},
     pipeline::Pipeline,
     retry::Prospect,
-    route::routing_key,
+    route::Route,
     tenants::Tenant,
     video::{self, Still},
 };
@@ -36,10 +36,10 @@ const TENANT_IS_UNKNOWN: Duration = Duration::from_mins(10);
 impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
     /// Fires a timer. Dropping the future gives up: the timer fires again once its lease has run out.
     pub async fn fire(&self, timer: &Timer, store: &impl TimerStore) -> Fate {
-        let Some(tenant) = self.tenants.of_id(&timer.tenant) else {
+        let Some(tenant) = self.tenants.now().of_id(&timer.tenant) else {
             return Fate::Postponed { by: TENANT_IS_UNKNOWN, looked: false };
         };
-        let asked = self.bookings.booking(&timer.tenant, &timer.visit, Patience::Usual).await;
+        let asked = self.bookings.booking(&tenant.api, &timer.visit, Patience::Usual).await;
         let fired = match &timer.purpose {
             Purpose::Payment { looks, decided } => {
                 self.look(timer, &tenant, asked, *looks, *decided, store).await
@@ -79,7 +79,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
                 }
             },
         };
-        let facts = self.facts(timer, booking.as_ref()).await?;
+        let facts = self.facts(timer, tenant, booking.as_ref()).await?;
         let lease = self.turn_of(timer, store).await?;
         let known = lease.payment.clone();
         let is_pending = known.as_ref().is_some_and(|p| p.state == PaymentState::Pending);
@@ -99,7 +99,8 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
             cancel: vec![TimerKind::Payment],
             ..Effects::default()
         };
-        self.publish_timely(timer, lease, event, &facts, effects).await
+        let route = tenant.route(&event, &facts);
+        self.publish_timely(timer, lease, event, &route, effects).await
     }
 
     /// A video call begins soon.
@@ -120,7 +121,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
             let lease = self.turn_of(timer, store).await?;
             return Ok(self.nothing_to_tell(timer, lease, store).await);
         }
-        let facts = self.facts(timer, booking.as_ref()).await.unwrap_or_default();
+        let facts = self.facts(timer, tenant, booking.as_ref()).await.unwrap_or_default();
         let lease = self.turn_of(timer, store).await?;
         // Told meanwhile: canceled, or moved.
         if !store.is_set(timer).await {
@@ -132,17 +133,19 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         if let Some(payment) = &lease.payment {
             event.tell_payment(payment);
         }
-        self.publish_timely(timer, lease, event, &facts, Effects::default()).await
+        let route = tenant.route(&event, &facts);
+        self.publish_timely(timer, lease, event, &route, Effects::default()).await
     }
 
     /// The address's flags, for the routing. Without them nothing is published before its time.
     async fn facts(
         &self,
         timer: &Timer,
+        tenant: &Tenant,
         booking: Option<&ApiBooking>,
     ) -> Result<AddressFacts, Fate> {
         let visit = booking.map_or(&timer.visit, |told| &told.visit);
-        match self.addresses.facts(&timer.tenant, &place(visit)).await {
+        match self.addresses.facts(&tenant.api, &place(visit)).await {
             Ok(facts) => Ok(facts),
             Err(error) if is_unanswered(&error) => Err(self.again(timer)),
             Err(_) => Ok(AddressFacts::default()),
@@ -199,13 +202,12 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         timer: &Timer,
         lease: Lease,
         event: Event,
-        facts: &AddressFacts,
+        route: &Route,
         effects: Effects,
     ) -> Result<Fate, Fate> {
-        let routing_key = routing_key(&event, facts);
         let started = Instant::now();
         let published = tokio::select! {
-            published = self.publisher.publish_event(&event, &routing_key, None) => published.is_ok(),
+            published = self.publisher.publish_event(&event, route, None) => published.is_ok(),
             () = tokio::time::sleep_until(lease.ends_at.into()) => false,
         };
         self.metrics.stage("publish", started);

@@ -122,7 +122,7 @@ fn only_settling_acknowledges_and_only_the_consumer_gives_back() {
 fn the_readme_names_every_metric() {
     let readme = readme();
     let metrics = Metrics::new(["acme"]);
-    metrics.queues.watch(["in"], &["in"]);
+    metrics.queues.watch(&["in".to_owned()], &["in"]);
     let exposition = metrics.render(docplanner_worker::health::Parts::default());
     let types = exposition.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     for (name, kind) in types.filter_map(|line| line.split_once(' ')) {

@@ -8,7 +8,9 @@ use std::{sync::Arc, time::Duration};
 
 use docplanner_worker::{
     clock,
-    docplanner::{ApiBooking, ApiBookings, ApiClient, ApiError, ApiSettings, Bookings, Patience},
+    docplanner::{
+        ApiBooking, ApiBookings, ApiClient, ApiError, ApiSettings, Bookings, Patience, TenantApi,
+    },
     health::Parts,
     metrics::Metrics,
     notification::Visit,
@@ -35,7 +37,6 @@ const VIDEO_CALL: &str = "https://call.example/77";
 struct Api {
     docplanner: Simulator,
     client: Arc<ApiClient>,
-    bookings: ApiBookings,
     metrics: Arc<Metrics>,
 }
 
@@ -57,9 +58,7 @@ impl Api {
         };
         let metrics = Arc::new(Metrics::new(["acme"]));
         let client = ApiClient::new(settings, clock::system, Arc::clone(&metrics)).unwrap();
-        let client = Arc::new(client);
-        let bookings = ApiBookings::new([("acme".to_owned(), Arc::clone(&client))]);
-        Self { docplanner, client, bookings, metrics }
+        Self { docplanner, client: Arc::new(client), metrics }
     }
 
     async fn speaking(dialect: Dialect) -> Self {
@@ -78,11 +77,16 @@ impl Api {
 
     /// Asks for a booking at the address of [`PAID`].
     async fn ask(&self, booking: &str) -> Result<ApiBooking, ApiError> {
-        self.bookings.booking("acme", &visit(booking), Patience::Usual).await
+        self.ask_at(&visit(booking), Patience::Usual).await
     }
 
     async fn ask_once(&self, booking: &str, longest: Duration) -> Result<ApiBooking, ApiError> {
-        self.bookings.booking("acme", &visit(booking), Patience::Once(longest)).await
+        self.ask_at(&visit(booking), Patience::Once(longest)).await
+    }
+
+    async fn ask_at(&self, visit: &Visit, patience: Patience) -> Result<ApiBooking, ApiError> {
+        let api = TenantApi { client: Arc::clone(&self.client), flags_ttl: Duration::ZERO };
+        ApiBookings.booking(&api, visit, patience).await
     }
 
     fn requests(&self) -> u64 {

@@ -29,6 +29,7 @@ use tracing::{info, warn};
 use super::{
     super::{BrokerError, PublishError, Topology, connection::step, properties},
     Request,
+    absent::Absent,
     matching::Matching,
 };
 use crate::{health::Health, retry::chain};
@@ -94,7 +95,7 @@ impl Session {
     pub(super) async fn run(
         &mut self,
         again: Vec<Request>,
-        requests: &mut mpsc::Receiver<Request>,
+        (requests, absent): (&mut mpsc::Receiver<Request>, &Absent),
         (connection, topology): (&Connection, &Topology),
         health: &Health,
         stop: &CancellationToken,
@@ -143,6 +144,7 @@ impl Session {
                     }
                 }
                 request = requests.recv(), if !self.blocked => match request {
+                    Some(request) if absent.has(&request.exchange) => request.has_no_exchange(),
                     Some(request) => self.publish(request),
                     None => return End::Stopped,
                 },

@@ -1,20 +1,17 @@
 //! What is known of the address, where it is from, and how old it is.
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::{
-    app,
     config::Settings,
     database::connect_pool,
     docplanner::{Peeked, peek},
-    metrics::Metrics,
     normalize::AddressFacts,
     notification::Place,
     retry::chain,
+    tenants::Tenant,
 };
 
 /// The address's flags as a worker would use them that has just started.
@@ -36,15 +33,12 @@ impl Flags {
     /// In the database, then at the API; writes nothing. Also what the event is made with.
     pub(super) async fn look_up(
         settings: &Settings,
-        tenant: &str,
+        tenant: &Tenant,
         place: &Place,
         now: DateTime<Utc>,
     ) -> anyhow::Result<(Self, AddressFacts)> {
-        let settings_of = settings.tenants.iter().find(|settings| settings.id == tenant);
-        let settings_of = settings_of.context("the tenant has no settings")?;
-        let client = app::api_client(settings_of, &Arc::new(Metrics::new([])))?;
         let pool = connect_pool(&settings.database).context("database")?;
-        let peeked = peek(&pool, client, settings_of.flags_ttl, tenant, place).await;
+        let peeked = peek(&pool, &tenant.api, place).await;
         let Peeked { facts, source, api_error, database_error } = peeked;
         let flags = Self {
             online_only: facts.online_only,

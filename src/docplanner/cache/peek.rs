@@ -1,15 +1,12 @@
 //! One look without a trace, for explaining: no lease is taken and nothing is written.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use deadpool_postgres::Pool;
 
-use super::{Asked, DoctorId, Key, Tenant, Told, known::Known, shared, statements};
+use super::{Asked, Told, known::Known, shared, statements};
 use crate::{
-    docplanner::{ApiClient, ApiError},
+    docplanner::{ApiError, TenantApi},
     normalize::AddressFacts,
     notification::Place,
 };
@@ -28,31 +25,22 @@ pub struct Peeked {
 }
 
 /// Looks an address up as a worker would that has just started, but alone.
-pub async fn peek(
-    pool: &Pool,
-    client: ApiClient,
-    ttl: Duration,
-    tenant: &str,
-    place: &Place,
-) -> Peeked {
-    let (Some(facility), Some(doctor), Some(address)) =
-        (place.facility.id.clone(), place.doctor.id.clone(), place.address.id.as_deref())
-    else {
+pub async fn peek(pool: &Pool, api: &TenantApi, place: &Place) -> Peeked {
+    let Some(asked) = Asked::new(api, place) else {
         return Peeked { api_error: Some(ApiError::NoAddress), ..Peeked::default() };
     };
-    let (known, database_error) = match read(pool, tenant, address).await {
+    let (known, database_error) = match read(pool, &asked).await {
         Ok(known) => (known, None),
         Err(error) => (None, Some(error)),
     };
     let told = |facts, source| Peeked { facts, source: Some(source), ..Peeked::default() };
-    if let Some(known) = known.as_ref().filter(|known| known.is_fresh(ttl, Instant::now())) {
+    if let Some(known) =
+        known.as_ref().filter(|known| known.is_fresh(api.flags_ttl, Instant::now()))
+    {
         return told(known.facts.clone(), "database");
     }
-    let doctor = DoctorId { tenant: tenant.to_owned(), facility, doctor };
-    let tenant = Tenant { client: Arc::new(client), ttl };
-    let asked = Asked { tenant: &tenant, key: Key::new(&doctor.tenant, address), doctor, address };
     let Told { addresses, result } = asked.ask_api().await;
-    let answer = addresses.into_iter().find(|(id, _)| id == address);
+    let answer = addresses.into_iter().find(|(id, _)| id == asked.address);
     let peeked = match (result, answer, known) {
         (Ok(()), Some((_, facts)), _) => told(facts, "api"),
         (Ok(()), None, _) => Peeked { api_error: Some(ApiError::Unreadable), ..Peeked::default() },
@@ -64,7 +52,8 @@ pub async fn peek(
     Peeked { database_error, ..peeked }
 }
 
-async fn read(pool: &Pool, tenant: &str, address: &str) -> anyhow::Result<Option<Known>> {
+async fn read(pool: &Pool, asked: &Asked<'_>) -> anyhow::Result<Option<Known>> {
     let client = pool.get().await?;
-    Ok(tokio::time::timeout(shared::BRIEFLY, statements::read(&client, tenant, address)).await??)
+    let reading = statements::read(&client, &asked.doctor.tenant, asked.address);
+    Ok(tokio::time::timeout(shared::BRIEFLY, reading).await??)
 }

@@ -26,7 +26,7 @@ const PROMISED: [&str; 17] = [
 #[test]
 fn every_metric_is_there_at_zero_from_the_start() {
     let metrics = Metrics::new(["acme"]);
-    metrics.queues.watch(["in", "dead"], &["in", "dead"]);
+    metrics.queues.watch(&["in", "dead"].map(str::to_owned), &["in", "dead"]);
     let text = metrics.render(Parts::default());
     let series: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     for name in PROMISED {

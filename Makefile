@@ -29,18 +29,19 @@ demo: ## Show the worker at work on real notifications; KEEP=1 leaves it running
 .PHONY: dashboards
 dashboards: ## Ask a real Prometheus, watching two workers under load, every query of the dashboard and the alerts
 	cargo build --locked
-	python3 tests/dashboards check
+	python3 -B tests/dashboards check
 
 .PHONY: dashboards-picture
-dashboards-picture: target/picture ## Draw deploy/grafana/dashboard.png from five minutes of load
+dashboards-picture: target/picture/installed ## Draw deploy/grafana/dashboard.png from five minutes of load
 	cargo build --locked
-	python3 tests/dashboards record
-	target/picture/bin/python tests/dashboards/picture.py
+	python3 -B tests/dashboards record
+	target/picture/bin/python -B tests/dashboards/picture.py
 
-target/picture: tests/dashboards/requirements.txt
-	python3 -m venv $@
-	$@/bin/pip install --quiet --disable-pip-version-check --require-virtualenv -r $<
-	@touch $@
+# Written at the end: half an environment is never taken for a whole.
+target/picture/installed: tests/dashboards/requirements.txt
+	python3 -m venv --clear target/picture
+	target/picture/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	cp $< $@
 
 ##### Tests #####
 

@@ -93,13 +93,18 @@ async fn run_until_stopped(
         background.spawn("mapping", following);
         let drain_timeout = settings.broker.drain_timeout;
         let soft = stop.soft.clone();
-        let all = tenants(&settings.tenants, &Tenants::default(), &metrics)?;
+        let shared = Shared {
+            prefetch: settings.broker.prefetch,
+            database: Database::new(pool.clone(), Arc::clone(&health)),
+        };
+        let all = tenants(&settings.tenants, Some(&shared), &Tenants::default(), &metrics)?;
         let roster = Arc::new(Roster::new(Tenants::new(all, vec![])));
         let served = (Arc::clone(&roster), topology.clone());
         let (consumer, timers) =
             build(&settings, &pool, served, mappings, &health, &metrics, &background, stop)?;
         if let Some(file) = file {
-            let reload = Reload::new(file, settings, roster, topology, level, Arc::clone(&metrics));
+            let reload =
+                Reload::new(file, settings, roster, topology, shared, level, Arc::clone(&metrics));
             background.spawn("reload", reload.run_until_stopped(hangups, soft.clone()));
         }
         let timers = tokio::spawn(background.essential("timers", timers));
@@ -256,25 +261,46 @@ fn build(
     Ok((consumer, timers))
 }
 
+/// What all API clients of a worker share.
+pub struct Shared {
+    /// `broker.prefetch`: no tenant's API may hold all of it, if there is another tenant.
+    pub prefetch: u16,
+    /// Where the pods share each tenant's quota.
+    pub database: Database,
+}
+
 /// The tenants of the settings. One whose settings are the same as before stays as it is, and one whose API is the same
-/// keeps its client: token, pauses and what it has learned.
+/// keeps its client: token, breaker, pauses and what it has learned. Without `shared`, clients are for a single question.
 ///
 /// # Errors
 ///
 /// If a client cannot be made.
 pub fn tenants(
     settings: &[TenantSettings],
+    shared: Option<&Shared>,
     before: &Tenants,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Vec<Arc<Tenant>>> {
+    let is_only = settings.len() == 1;
     let tenant = |settings: &TenantSettings| {
-        let before = before.of_id(&settings.id);
+        let places = shared.map(|shared| settings.places(shared.prefetch, is_only));
+        let has_places =
+            |before: &Tenant| places.is_none_or(|places| before.api.client.has_places(places));
+        let before = before.of_id(&settings.id).filter(|before| has_places(before));
         if let Some(same) = before.as_ref().filter(|before| before.settings == *settings) {
             return Ok(Arc::clone(same));
         }
         let client = match before.filter(|before| before.settings.has_the_same_api(settings)) {
             Some(before) => Arc::clone(&before.api.client),
-            None => Arc::new(api_client(settings, metrics)?),
+            None => {
+                let client = api_client(settings, metrics)?;
+                Arc::new(match (shared, places) {
+                    (Some(shared), Some(places)) => {
+                        client.of_worker(places, shared.database.clone())
+                    }
+                    _ => client,
+                })
+            }
         };
         Ok(Arc::new(Tenant::new(settings.clone(), client)))
     };
@@ -293,6 +319,7 @@ pub fn api_client(tenant: &TenantSettings, metrics: &Arc<Metrics>) -> anyhow::Re
         base_url: tenant.base_url().map_err(anyhow::Error::msg)?,
         client_id: tenant.client_id.clone(),
         client_secret: tenant.client_secret.clone(),
+        limits: tenant.limits.clone(),
     };
     Ok(ApiClient::new(settings, clock::system, Arc::clone(metrics))?)
 }

@@ -22,7 +22,7 @@ pub use crate::private::Secret;
 use crate::tls::{ClientTls, TlsFileError, TlsFiles};
 
 /// All settings.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// RabbitMQ.
@@ -42,8 +42,15 @@ pub struct Settings {
     pub(crate) fixed: Fixed,
 }
 
+/// Whether both say the same: of everything but the tenants, what was read tells.
+impl PartialEq for Settings {
+    fn eq(&self, other: &Self) -> bool {
+        self.fixed == other.fixed && self.tenants == other.tenants
+    }
+}
+
 /// `[broker]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BrokerSettings {
     /// `amqp://user:password@host:5672/vhost`, or `amqps://`.
@@ -83,7 +90,7 @@ pub struct BrokerSettings {
 }
 
 /// `[database]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:5432/database?sslmode=verify-full`.
@@ -111,7 +118,7 @@ pub struct DatabaseSettings {
 }
 
 /// `[http]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// Where `/livez`, `/readyz` and `/metrics` are served.
@@ -119,7 +126,7 @@ pub struct HttpSettings {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// `json` or `text`.
@@ -129,7 +136,7 @@ pub struct LogSettings {
 }
 
 /// `[traces]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TraceSettings {
     /// The collector's OTLP over HTTP, such as `http://collector:4318`; none: no traces.
@@ -149,7 +156,7 @@ pub enum LogFormat {
 }
 
 /// `[[tenants]]`: one API client of Docplanner.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantSettings {
     /// `[a-z0-9-]{1,40}`; the first word of its routing keys.
@@ -181,6 +188,8 @@ pub struct TenantSettings {
     pub mapping: MappingSettings,
     /// `[[tenants.routes]]`
     pub routes: Vec<RouteSettings>,
+    /// `[tenants.limits]`
+    pub limits: LimitSettings,
 }
 
 /// What tells whether a visit is online.
@@ -226,6 +235,20 @@ pub struct VideoSettings {
     /// How long before the start `video_call.reminder_due` is published; none by default.
     #[serde(deserialize_with = "durations")]
     pub reminders: Vec<Duration>,
+}
+
+/// `[tenants.limits]`: so that one tenant's API delays no other tenant.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Requests under way at once in one pod. Docplanner's firewall counts requests, and a cold cache would otherwise
+    /// send one for each doctor at once.
+    pub requests_in_flight: usize,
+    /// How many deliveries of the tenant may wait for its API at once in one pod: no more places of the prefetch window
+    /// are held by an API that is slow. By default [`TenantSettings::places`].
+    pub concurrency: Option<usize>,
+    /// The share of the API's quota that only timers spend: payments that are due, reminders.
+    pub payment_reserve: f64,
 }
 
 /// `[tenants.mapping]`
@@ -333,6 +356,7 @@ impl Default for TenantSettings {
             video: VideoSettings::default(),
             mapping: MappingSettings::default(),
             routes: Vec::new(),
+            limits: LimitSettings::default(),
         }
     }
 }
@@ -346,6 +370,12 @@ impl Default for PaymentSettings {
 impl Default for VideoSettings {
     fn default() -> Self {
         Self { fetch_missing_url: true, reminders: Vec::new() }
+    }
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self { requests_in_flight: 16, concurrency: None, payment_reserve: 0.1 }
     }
 }
 
@@ -382,6 +412,14 @@ impl TenantSettings {
             ..settings.clone()
         };
         settings_of_the_api(self) == settings_of_the_api(other)
+    }
+
+    /// How many deliveries of this tenant may wait for its API at once: if nothing is set, a quarter of the prefetch
+    /// window, and all of it for the only tenant.
+    #[must_use]
+    pub fn places(&self, prefetch: u16, is_only: bool) -> usize {
+        let window = usize::from(prefetch);
+        self.limits.concurrency.unwrap_or(if is_only { window } else { window.div_ceil(4) })
     }
 
     /// `https://www.{domain}`, or what replaces it.

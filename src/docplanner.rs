@@ -4,12 +4,16 @@
 mod answer;
 mod auth;
 mod bookings;
+mod breaker;
 mod cache;
 mod client;
+mod governor;
+mod limits;
 mod list_model;
 mod listing;
 mod lookup;
 mod model;
+mod quota;
 mod refused_secret;
 mod scopes;
 mod send;
@@ -20,9 +24,11 @@ use std::{sync::Arc, time::Duration};
 pub use self::{
     answer::Quota,
     bookings::ApiBookings,
+    breaker::BreakerState,
     cache::{CachedAddresses, Peeked, Upkeep, peek},
     client::{ApiClient, ApiSettings},
     listing::{DictionaryEntry, ListedAddress, ListedDoctor, ListedService},
+    quota::Urgency,
 };
 use crate::{
     delivery::Reason,
@@ -49,6 +55,7 @@ pub trait Addresses: Send + Sync {
         &self,
         api: &TenantApi,
         place: &Place,
+        urgency: Urgency,
     ) -> impl Future<Output = Result<AddressFacts, ApiError>> + Send;
 
     /// Something about the address has changed: every pod asks again before its next use. What was known
@@ -89,7 +96,7 @@ pub enum Patience {
     /// One request, for as long at most: somebody waits who can do without the answer. Until it is known
     /// which scopes the API takes it may be a few, within the same time.
     Once(Duration),
-    /// A few tries, as for an address.
+    /// A few tries, as for an address, for what is due now.
     Usual,
 }
 
@@ -147,6 +154,21 @@ pub enum ApiError {
         /// How long from now.
         wait: Duration,
     },
+    /// We did not ask: it has not answered lately, and somebody else tries it.
+    #[error("the API is down and left alone for a while")]
+    Resting {
+        /// How long from now.
+        wait: Duration,
+    },
+    /// We did not ask: what the API allows is spent for now.
+    #[error("the API's quota is spent for now")]
+    OutOfQuota {
+        /// How long from now.
+        wait: Duration,
+    },
+    /// We did not ask: as many deliveries of the tenant as may are waiting for its API.
+    #[error("too many deliveries are waiting for the API")]
+    Crowded,
     /// The notification names no address.
     #[error("the notification names no address")]
     NoAddress,
@@ -166,9 +188,11 @@ impl ApiError {
             ApiError::Unknown { .. } | ApiError::Refused { .. } | ApiError::NoAddress => {
                 Prospect::Never(Reason::EnrichmentFailed)
             }
-            ApiError::Paused { wait } | ApiError::SecretRefused { wait } => {
-                Prospect::Wait(Some(*wait))
-            }
+            ApiError::Paused { wait }
+            | ApiError::SecretRefused { wait }
+            | ApiError::Resting { wait }
+            | ApiError::OutOfQuota { wait } => Prospect::Wait(Some(*wait)),
+            ApiError::Crowded => Prospect::Wait(None),
         }
     }
 
@@ -185,6 +209,9 @@ impl ApiError {
             ApiError::Unknown { .. } => "unknown",
             ApiError::Refused { .. } => "refused",
             ApiError::Paused { .. } => "paused",
+            ApiError::Resting { .. } => "resting",
+            ApiError::OutOfQuota { .. } => "out_of_quota",
+            ApiError::Crowded => "crowded",
             ApiError::NoAddress => "no_address",
         }
     }

@@ -24,6 +24,7 @@ use self::labels::{
 pub use self::queues::{QueueMetrics, QueueSeen};
 use crate::{
     delivery::{Disposition, Processed, Reason},
+    docplanner::BreakerState,
     effects::TimerKind,
     event::EventKind,
     health::Parts,
@@ -35,6 +36,9 @@ use crate::{
 /// From half a millisecond, what a cached delivery takes, to the minute that only waiting takes.
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
+
+/// `api_quota_remaining` of an API that has told none.
+const UNTOLD_QUOTA: i64 = -1;
 
 /// The metrics, with the registry that renders them.
 pub struct Metrics {
@@ -51,6 +55,9 @@ pub struct Metrics {
     duplicates: Family<KindLabels, Counter>,
     api_requests: Family<ApiLabels, Counter>,
     flags_cache: Family<ResultLabels, Counter>,
+    breaker: Family<TenantLabels, Gauge>,
+    quota_remaining: Family<TenantLabels, Gauge>,
+    quota_waits: Family<TenantLabels, Counter>,
     dead_letters: Family<ReasonLabels, Counter>,
     order_waits: Family<TenantLabels, Counter>,
     sequence_gaps: Family<TenantLabels, Counter>,
@@ -83,6 +90,9 @@ impl Metrics {
             duplicates: Family::default(),
             api_requests: Family::default(),
             flags_cache: Family::default(),
+            breaker: Family::default(),
+            quota_remaining: Family::default(),
+            quota_waits: Family::default(),
             dead_letters: Family::default(),
             order_waits: Family::default(),
             sequence_gaps: Family::default(),
@@ -128,8 +138,23 @@ impl Metrics {
         r.register(
             "flags_cache_requests",
             "Look-ups of an address's flags, by where they came from: hit (memory), database, miss \
-             (the API), stale (old ones, the API was asked in vain), none",
+             (the API), stale (old ones, the API was asked in vain), crowded (put off), none",
             self.flags_cache.clone(),
+        );
+        r.register(
+            "api_breaker_state",
+            "Whether the API is asked: 0 closed (it is), 1 half-open (one request tries), 2 open",
+            self.breaker.clone(),
+        );
+        r.register(
+            "api_quota_remaining",
+            "Requests left as the API told last, -1 if it has told none",
+            self.quota_remaining.clone(),
+        );
+        r.register(
+            "quota_waits",
+            "Requests put off because the quota is spent for now",
+            self.quota_waits.clone(),
         );
         r.register("dead_letters", "Deliveries set aside for a person", self.dead_letters.clone());
         r.register(
@@ -244,10 +269,11 @@ impl Metrics {
                 drop(self.api_requests.get_or_create(&labels));
             }
         }
-        for counts in [&self.order_waits, &self.out_of_order] {
+        self.quota_remaining.get_or_create(&TenantLabels { tenant: tenant() }).set(UNTOLD_QUOTA);
+        for counts in [&self.order_waits, &self.out_of_order, &self.quota_waits] {
             drop(counts.get_or_create(&TenantLabels { tenant: tenant() }));
         }
-        for gauge in [&self.payments_pending, &self.payments_overdue] {
+        for gauge in [&self.breaker, &self.payments_pending, &self.payments_overdue] {
             drop(gauge.get_or_create(&TenantLabels { tenant: tenant() }));
         }
         for result in CACHE_RESULTS {
@@ -265,8 +291,14 @@ impl Metrics {
         }
         for tenant in served.iter().filter(|tenant| !tenants.contains(tenant)) {
             let labels = TenantLabels { tenant: tenant.clone() };
-            self.payments_pending.remove(&labels);
-            self.payments_overdue.remove(&labels);
+            for gauge in [
+                &self.quota_remaining,
+                &self.breaker,
+                &self.payments_pending,
+                &self.payments_overdue,
+            ] {
+                gauge.remove(&labels);
+            }
         }
         *served = tenants;
     }
@@ -332,6 +364,28 @@ impl Metrics {
     pub fn api_request(&self, tenant: &str, operation: &'static str, status: &'static str) {
         let labels = ApiLabels { tenant: tenant.to_owned(), operation, status };
         self.api_requests.get_or_create(&labels).inc();
+    }
+
+    /// Whether a tenant's API is asked.
+    pub fn breaker(&self, tenant: &str, state: BreakerState) {
+        let state = match state {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        };
+        self.breaker.get_or_create(&TenantLabels { tenant: tenant.to_owned() }).set(state);
+    }
+
+    /// An answer told how many requests are left.
+    pub fn quota_remaining(&self, tenant: &str, remaining: u64) {
+        let remaining = i64::try_from(remaining).unwrap_or(i64::MAX);
+        let labels = TenantLabels { tenant: tenant.to_owned() };
+        self.quota_remaining.get_or_create(&labels).set(remaining);
+    }
+
+    /// A request was put off because the quota is spent for now.
+    pub fn quota_wait(&self, tenant: &str) {
+        self.quota_waits.get_or_create(&TenantLabels { tenant: tenant.to_owned() }).inc();
     }
 
     /// An address's flags were looked up. Once per look-up.

@@ -26,7 +26,7 @@ use self::{
     watch::{Reading, Watch},
 };
 use crate::{
-    app,
+    app::{self, Shared},
     broker::{self, Topology},
     config::{Problems, Settings, TenantSettings},
     metrics::Metrics,
@@ -48,6 +48,7 @@ pub struct Reload {
     refusal: Option<String>,
     roster: Arc<Roster>,
     topology: Topology,
+    shared: Shared,
     level: LogLevel,
     metrics: Arc<Metrics>,
 }
@@ -61,6 +62,7 @@ impl Reload {
         settings: Settings,
         roster: Arc<Roster>,
         topology: Topology,
+        shared: Shared,
         level: LogLevel,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -69,7 +71,18 @@ impl Reload {
         let watch = Watch::new(Ok(settings.clone()));
         metrics.config_in_force(hash(&settings.tenants));
         let (in_force, refusal) = (settings, None);
-        Self { file, in_force, watch, departures, refusal, roster, topology, level, metrics }
+        Self {
+            file,
+            in_force,
+            watch,
+            departures,
+            refusal,
+            roster,
+            topology,
+            shared,
+            level,
+            metrics,
+        }
     }
 
     /// Reads the file again and again, and at once when asked by a signal.
@@ -129,7 +142,7 @@ impl Reload {
             return Ok(false);
         }
         let before = self.roster.now();
-        let tenants = app::tenants(&settings.tenants, &before, &self.metrics)?;
+        let tenants = app::tenants(&settings.tenants, Some(&self.shared), &before, &self.metrics)?;
         self.prepare(&settings).await?;
         let names = |all: &[Arc<Tenant>], these: &dyn Fn(&Arc<Tenant>) -> bool| {
             let these = all.iter().filter(|tenant| these(tenant));

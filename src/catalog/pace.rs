@@ -68,7 +68,7 @@ impl Pace {
 
 /// Until when to leave the rest of the quota to the workers.
 pub(super) fn reserved(quota: &Quota) -> Option<(Instant, WhyWait)> {
-    let Quota { limit, remaining, resets_at } = *quota;
+    let Quota { limit, remaining, resets_at, .. } = *quota;
     let why = WhyWait::Reserve { remaining, limit };
     (remaining <= limit / RESERVE).then(|| (Instant::from_std(resets_at), why))
 }
@@ -117,8 +117,12 @@ mod tests {
 
     #[test]
     fn a_quarter_of_the_quota_is_the_workers() {
-        let quota =
-            |limit, remaining| Quota { limit, remaining, resets_at: std::time::Instant::now() };
+        let quota = |limit, remaining| Quota {
+            limit,
+            remaining,
+            resets_at: std::time::Instant::now(),
+            ends_at: chrono::DateTime::UNIX_EPOCH,
+        };
         for (limit, remaining, waits) in
             [(8000, 2001, false), (8000, 2000, true), (8000, 0, true), (3, 1, false), (3, 0, true)]
         {

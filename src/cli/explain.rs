@@ -123,7 +123,7 @@ async fn explain(
         return Ok(Explanation { kind, ignored: Some(why), ..Explanation::default() });
     }
     let metrics = Arc::new(Metrics::new([]));
-    let tenants = app::tenants(&settings.tenants, &Tenants::default(), &metrics)?;
+    let tenants = app::tenants(&settings.tenants, None, &Tenants::default(), &metrics)?;
     let facility = notification.place.facility.id.as_deref();
     let tenant = match Tenants::new(tenants, vec![]).resolve(header, facility, false) {
         Ok(tenant) => tenant,

@@ -9,7 +9,7 @@ use std::{
 use lapin::uri::AMQPScheme;
 use tokio_postgres::config::SslMode;
 
-use super::{Credential, Problem, Settings, TenantSettings};
+use super::{Credential, LimitSettings, Problem, Settings, TenantSettings};
 use crate::{
     retry::RetryPolicy,
     tls::{self, TlsFiles},
@@ -21,6 +21,9 @@ const LONGEST_LEASE: Duration = Duration::from_hours(1);
 /// Nobody has a month to pay.
 const LONGEST_WINDOW: Duration = Duration::from_hours(30 * 24);
 const LONGEST_GRACE: Duration = Duration::from_hours(24);
+
+/// More at once would look like an attack.
+const MOST_REQUESTS: usize = 256;
 
 impl Settings {
     /// Puts `x_file` in the place of `x` for every secret.
@@ -172,12 +175,30 @@ impl TenantSettings {
         if self.payments.grace > LONGEST_GRACE {
             problem(problems, &format!("{path}.payments.grace"), "must be at most 1 day");
         }
+        self.limits.validate(&format!("{path}.limits"), problems);
         let offsets = &self.video.reminders;
         let is_good = |offset: &Duration| !offset.is_zero() && *offset <= LONGEST_WINDOW;
         let distinct: HashSet<_> = offsets.iter().map(Duration::as_secs).collect();
         if !offsets.iter().all(is_good) || distinct.len() != offsets.len() {
             let why = "each must be longer than 0, at most 30 days, and different from the others";
             problem(problems, &format!("{path}.video.reminders"), why);
+        }
+    }
+}
+
+impl LimitSettings {
+    fn validate(&self, path: &str, problems: &mut Vec<Problem>) {
+        if !(1..=MOST_REQUESTS).contains(&self.requests_in_flight) {
+            let why = format!("must be 1 to {MOST_REQUESTS}");
+            problem(problems, &format!("{path}.requests_in_flight"), why);
+        }
+        if self.concurrency == Some(0) {
+            let why = "must be at least 1, or no delivery could ask its API";
+            problem(problems, &format!("{path}.concurrency"), why);
+        }
+        if !(0.0..=0.9).contains(&self.payment_reserve) {
+            let why = "must be 0 to 0.9, a share of the API's quota";
+            problem(problems, &format!("{path}.payment_reserve"), why);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{
     Response, StatusCode,
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
@@ -15,8 +15,6 @@ use crate::clock::Clock;
 /// A good answer.
 pub(super) struct Answer {
     pub(super) body: Bytes,
-    /// It was the last one within the rate limit: how long until the next one is allowed.
-    pub(super) last_one_until_reset: Option<Duration>,
     pub(super) quota: Option<Quota>,
 }
 
@@ -29,6 +27,8 @@ pub struct Quota {
     pub remaining: u64,
     /// When the next window begins.
     pub resets_at: Instant,
+    /// The same as the API tells it, which tells windows apart.
+    pub ends_at: DateTime<Utc>,
 }
 
 /// Sorts an answer into what to do about it.
@@ -55,13 +55,7 @@ pub(super) async fn classify(
         StatusCode::UNAUTHORIZED => Err(ApiError::Unauthorized),
         StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Err(ApiError::Unknown { status: code }),
         StatusCode::REQUEST_TIMEOUT => Err(ApiError::Failed { status: code }),
-        _ if status.is_success() => {
-            let quota = quota(&headers, clock);
-            let is_last =
-                header(&headers, "x-ratelimit-remaining").is_some_and(|n| n.trim() == "0");
-            let reset = rate_limit_reset(&headers, clock);
-            Ok(Answer { body, last_one_until_reset: reset.filter(|_| is_last), quota })
-        }
+        _ if status.is_success() => Ok(Answer { body, quota: quota(&headers, clock) }),
         _ => Err(ApiError::Refused { status: code }),
     }
 }
@@ -91,20 +85,29 @@ fn wait_of(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
     retry_after.map(|wait| wait.min(LONGEST_WAIT)).or_else(|| rate_limit_reset(headers, clock))
 }
 
+/// How long until then, if that is still to come.
+fn rate_limit_reset(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
+    let wait = reset_at(headers)? - clock();
+    Some(wait.to_std().ok()?.min(LONGEST_WAIT))
+}
+
 /// `X-RateLimit-Reset` is a date (API reference, "Rate limits"), not a number of seconds. It is told
 /// in whole ones, so the limit may hold until the end of that second.
-fn rate_limit_reset(headers: &HeaderMap, clock: Clock) -> Option<Duration> {
+fn reset_at(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     let at = DateTime::parse_from_rfc3339(header(headers, "x-ratelimit-reset")?.trim()).ok()?;
-    let wait = at.to_utc() + TimeDelta::seconds(1) - clock();
-    Some(wait.to_std().ok()?.min(LONGEST_WAIT))
+    at.to_utc().checked_add_signed(TimeDelta::seconds(1))
 }
 
 fn quota(headers: &HeaderMap, clock: Clock) -> Option<Quota> {
     let number = |name| header(headers, name)?.trim().parse().ok();
+    let limit = number("x-ratelimit-limit")?;
+    let wait = rate_limit_reset(headers, clock)?;
     Some(Quota {
-        limit: number("x-ratelimit-limit")?,
-        remaining: number("x-ratelimit-remaining")?,
-        resets_at: Instant::now() + rate_limit_reset(headers, clock)?,
+        limit,
+        // More than the limit would be nonsense.
+        remaining: number("x-ratelimit-remaining")?.min(limit),
+        resets_at: Instant::now() + wait,
+        ends_at: reset_at(headers)?.min(clock() + LONGEST_WAIT),
     })
 }
 

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::{
     ApiBooking, ApiClient, ApiError, Bookings, Patience, TenantApi, client::Question, list_model,
-    scopes::Scopes,
+    quota::Urgency, scopes::Scopes,
 };
 use crate::notification::{AnsweredBooking, Visit};
 
@@ -30,7 +30,10 @@ impl Bookings for ApiBookings {
     ) -> Result<ApiBooking, ApiError> {
         let client = &api.client;
         let found = match patience {
-            Patience::Once(longest) => client.booking_once(visit, Instant::now() + longest).await,
+            Patience::Once(longest) => {
+                let _place = client.place()?;
+                client.booking_once(visit, Instant::now() + longest).await
+            }
             Patience::Usual => client.newest_booking(visit).await,
         };
         found.map(Found::into_booking)
@@ -92,7 +95,7 @@ impl ApiClient {
 
     async fn booking_at(&self, visit: Visit) -> Result<Found, ApiError> {
         let url = self.resource(&path_of(&visit));
-        let question = Question { operation: "booking", url: &url, timeout: None, until: None };
+        let question = Question::usual("booking", &url, Urgency::Due);
         let read = |body: &[u8]| self.read(body, &visit);
         let answer = self.look_up(&question, self.booking_scopes(), read).await?;
         Ok(Found { answer, visit })
@@ -101,7 +104,7 @@ impl ApiClient {
     async fn booking_once(&self, visit: &Visit, until: Instant) -> Result<Found, ApiError> {
         let url = self.resource(&path_of(visit));
         let question =
-            Question { operation: "booking", url: &url, timeout: None, until: Some(until) };
+            Question { until: Some(until), ..Question::usual("booking", &url, Urgency::Usual) };
         let read = |body: &[u8]| self.read(body, visit);
         let answer = self.look_up_once(&question, self.booking_scopes(), read).await?;
         Ok(Found { answer, visit: visit.clone() })
@@ -120,7 +123,7 @@ impl ApiClient {
 
     async fn other_addresses(&self, visit: &Visit) -> Result<Vec<String>, ApiError> {
         let url = self.resource(&path_of(visit)[..5]);
-        let question = Question { operation: "addresses", url: &url, timeout: None, until: None };
+        let question = Question::usual("addresses", &url, Urgency::Due);
         let read = |body: &[u8]| list_model::part(body, list_model::address);
         let listed = self.look_up(&question, &Scopes::none(), read).await?.items;
         let ids = listed.into_iter().map(|address| address.id);

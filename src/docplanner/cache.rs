@@ -25,7 +25,7 @@ use self::{
     memory::{Key, Mark, Memory, Usable},
     shared::{DoctorId, Lease, Look, SharedFlags},
 };
-use super::{Addresses, ApiError, TenantApi};
+use super::{Addresses, ApiError, TenantApi, Urgency};
 use crate::{
     config::DatabaseSettings,
     database::{Database, listen_until_stopped},
@@ -59,6 +59,7 @@ struct Asked<'c> {
     doctor: DoctorId,
     address: &'c str,
     key: Key,
+    urgency: Urgency,
 }
 
 /// What the API says.
@@ -92,13 +93,19 @@ impl CachedAddresses {
 
     /// From memory, or after asking; and how the metrics call it.
     async fn look_up(&self, asked: &Asked<'_>) -> (Result<AddressFacts, ApiError>, &'static str) {
-        let Asked { api, key, .. } = asked;
+        let Asked { api, key, urgency, .. } = asked;
         let started = Instant::now();
         match self.memory.usable(key, api.flags_ttl, started) {
             Some(Usable::Fresh(facts)) => return (Ok(facts), "hit"),
             Some(Usable::Old(facts)) => return (Ok(facts), "stale"),
             None => {}
         }
+        // Timers hold no place of the prefetch window.
+        let place = (*urgency == Urgency::Usual).then(|| api.client.place()).transpose();
+        let _place = match place {
+            Ok(place) => place,
+            Err(crowded) => return self.without_a_place(asked, crowded).await,
+        };
         let mut source = Source::Memory;
         let flight = self.flights.join(key);
         let is_new = |(): &()| self.memory.is_new_since(key, started);
@@ -119,16 +126,34 @@ impl CachedAddresses {
         }
     }
 
+    /// Asks the database only: for who may not wait for the API.
+    async fn without_a_place(
+        &self,
+        asked: &Asked<'_>,
+        crowded: ApiError,
+    ) -> (Result<AddressFacts, ApiError>, &'static str) {
+        let Asked { api, key, .. } = asked;
+        let mark = self.memory.mark();
+        let seen = self.shared.look(asked.look(false)).await.and_then(|seen| seen.known);
+        let now = Instant::now();
+        match seen.filter(|known| known.is_fresh(api.flags_ttl, now)) {
+            Some(known) => {
+                self.memory.learn(key.clone(), known.clone(), mark, now);
+                (Ok(known.facts), Source::Database.label())
+            }
+            None => (Err(crowded), "crowded"),
+        }
+    }
+
     /// Asks the database and, if that knows nothing fresh and nobody else is asking, the API.
     async fn ask(&self, asked: &Asked<'_>) -> Result<Source, ApiError> {
-        let Asked { api: TenantApi { flags_ttl: ttl, .. }, doctor, address, key } = asked;
-        let ttl = *ttl;
+        let Asked { api, key, .. } = asked;
+        let ttl = api.flags_ttl;
         let patience = Instant::now() + WAIT_AT_MOST;
         let mut pauses = Backoff::new(Duration::from_millis(30), Duration::from_millis(250));
         loop {
             let mark = self.memory.mark();
-            let look = Look { doctor: doctor.clone(), address: (*address).to_owned(), ttl };
-            let Some(seen) = self.shared.look(look).await else {
+            let Some(seen) = self.shared.look(asked.look(true)).await else {
                 // Whether other pods have told a change cannot be known; the time to live has to do.
                 let known = self.memory.known(key);
                 if known.is_some_and(|known| known.is_fresh(ttl, Instant::now())) {
@@ -139,8 +164,11 @@ impl CachedAddresses {
             let now = Instant::now();
             let is_fresh = seen.known.as_ref().is_some_and(|known| known.is_fresh(ttl, now));
             if let Some(known) = seen.known {
-                let unchanged = known.unchanged && is_fresh;
-                self.memory.learn(key.clone(), Known { unchanged, ..known }, mark, now);
+                if is_fresh {
+                    self.memory.learn(key.clone(), known, mark, now);
+                } else {
+                    self.memory.learn_old(key.clone(), known, mark, now);
+                }
             }
             if is_fresh {
                 return Ok(Source::Database);
@@ -182,7 +210,7 @@ impl CachedAddresses {
 
 impl<'c> Asked<'c> {
     /// `None`: the place is not told.
-    fn new(api: &'c TenantApi, place: &'c Place) -> Option<Self> {
+    fn new(api: &'c TenantApi, place: &'c Place, urgency: Urgency) -> Option<Self> {
         let address = place.address.id.as_deref()?;
         let doctor = DoctorId {
             tenant: api.client.tenant().to_owned(),
@@ -190,14 +218,20 @@ impl<'c> Asked<'c> {
             doctor: place.doctor.id.clone()?,
         };
         let key = Key::new(&doctor.tenant, address);
-        Some(Self { api, doctor, address, key })
+        Some(Self { api, doctor, address, key, urgency })
+    }
+
+    fn look(&self, may_ask: bool) -> Look {
+        let Self { api, doctor, address, .. } = self;
+        let address = (*address).to_owned();
+        Look { doctor: doctor.clone(), address, ttl: api.flags_ttl, may_ask }
     }
 
     /// All addresses of the doctor, in one request where the list has this one. What the API says of the
     /// others is good even if it does not know this one.
     async fn ask_api(&self) -> Told {
-        let Self { api, doctor: DoctorId { facility, doctor, .. }, address, .. } = self;
-        let listed = api.client.doctor_addresses(facility, doctor).await;
+        let Self { api, doctor: DoctorId { facility, doctor, .. }, address, urgency, .. } = self;
+        let listed = api.client.doctor_addresses(facility, doctor, *urgency).await;
         let is_refused = matches!(listed, Err(ApiError::Refused { status: 400 }));
         let mut addresses = match listed {
             Ok(addresses) => addresses,
@@ -207,7 +241,7 @@ impl<'c> Asked<'c> {
         if addresses.iter().any(|(id, _)| id == address) {
             return Told { addresses, result: Ok(()) };
         }
-        let alone = api.client.address(facility, doctor, address).await;
+        let alone = api.client.address(facility, doctor, address, *urgency).await;
         if is_refused && alone.is_ok() {
             api.client.lists_are_refused();
         }
@@ -227,8 +261,13 @@ impl Source {
 }
 
 impl Addresses for CachedAddresses {
-    async fn facts(&self, api: &TenantApi, place: &Place) -> Result<AddressFacts, ApiError> {
-        let asked = Asked::new(api, place).ok_or(ApiError::NoAddress)?;
+    async fn facts(
+        &self,
+        api: &TenantApi,
+        place: &Place,
+        urgency: Urgency,
+    ) -> Result<AddressFacts, ApiError> {
+        let asked = Asked::new(api, place, urgency).ok_or(ApiError::NoAddress)?;
         let (facts, result) = self.look_up(&asked).await;
         self.metrics.flags_cache(api.client.tenant(), result);
         facts

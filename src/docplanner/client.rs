@@ -1,8 +1,8 @@
-//! Requests to the API: one tenant's credentials, timeouts, limits, and brief retries.
+//! Requests to the API: one tenant's credentials, timeouts, and dialects.
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -10,32 +10,38 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use reqwest::{Client, Url, redirect};
-use tokio::sync::Semaphore;
+use tokio::sync::SemaphorePermit;
 use tracing::{info, warn};
 
 use super::{
     ApiError,
     answer::{Answer, Quota},
     auth::TokenSource,
+    limits::Limits,
+    quota::Urgency,
     scopes::Scopes,
     send::send,
 };
-use crate::{clock::Clock, config::Credential, metrics::Metrics, retry::Prospect};
+use crate::{
+    clock::Clock,
+    config::{Credential, LimitSettings},
+    database::Database,
+    metrics::Metrics,
+    retry::Prospect,
+};
 
 /// For a whole request. The API usually answers in a fraction of a second; a delivery should not
 /// hold its place in the prefetch window for longer than a few tries of this.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Requests under way at once, per tenant. Docplanner's firewall counts requests, and a cold cache
-/// would otherwise send one for each address at once.
-const REQUESTS_IN_FLIGHT: usize = 16;
-
 /// What is asked.
 pub(super) struct Question<'q> {
     /// The word in metrics.
     pub(super) operation: &'static str,
     pub(super) url: &'q Url,
+    /// `None`: whoever asks paces itself, and wants to be told how the API is.
+    pub(super) urgency: Option<Urgency>,
     /// How long one request may take, where it is another time than that of a lookup.
     pub(super) timeout: Option<Duration>,
     /// When who asks stops waiting, whatever is still under way.
@@ -53,6 +59,8 @@ pub struct ApiSettings {
     pub client_id: String,
     /// OAuth client secret, as it is whenever a token is asked for.
     pub client_secret: Credential,
+    /// How much it may be asked.
+    pub limits: LimitSettings,
 }
 
 /// The API as one tenant's client.
@@ -61,17 +69,13 @@ pub struct ApiClient {
     http: Client,
     base_url: Url,
     tokens: TokenSource,
-    in_flight: Semaphore,
+    limits: Limits,
     address_scopes: Scopes,
     address_list_scopes: Scopes,
     /// This API tells no flags in lists.
     pub(super) lists_are_refused: AtomicBool,
     doctor_scopes: Scopes,
     booking_scopes: Scopes,
-    /// The API told us to ask nothing before then.
-    paused_until: Mutex<Option<Instant>>,
-    /// What the last answer said of the rate limit.
-    quota: Mutex<Option<Quota>>,
     /// The last request failed in a way that may pass.
     failing: AtomicBool,
     clock: Clock,
@@ -105,23 +109,35 @@ impl ApiClient {
             settings.client_secret,
             clock,
         );
+        let limits = Limits::new(&settings.tenant, &settings.limits, clock, Arc::clone(&metrics));
         Ok(Self {
             tenant: settings.tenant,
             http,
             base_url: settings.base_url,
             tokens,
-            in_flight: Semaphore::new(REQUESTS_IN_FLIGHT),
+            limits,
             address_scopes: Scopes::of_address(),
             address_list_scopes: Scopes::of_address_list(),
             lists_are_refused: AtomicBool::new(false),
             doctor_scopes: Scopes::of_doctors(),
             booking_scopes: Scopes::of_booking(),
-            paused_until: Mutex::new(None),
-            quota: Mutex::new(None),
             failing: AtomicBool::new(false),
             clock,
             metrics,
         })
+    }
+
+    /// The client of a worker: so many deliveries may wait for this API at once, and its quota is shared with the
+    /// other pods through the database.
+    #[must_use]
+    pub fn of_worker(self, places: usize, database: Database) -> Self {
+        Self { limits: self.limits.of_worker(places, database), ..self }
+    }
+
+    /// Whether so many deliveries may wait for this API at once.
+    #[must_use]
+    pub fn has_places(&self, places: usize) -> bool {
+        self.limits.most_places() == places
     }
 
     /// Whether the credentials are accepted.
@@ -136,8 +152,12 @@ impl ApiClient {
     /// What is left of the rate limit, if the API has told one whose time is not over.
     #[must_use]
     pub fn quota(&self) -> Option<Quota> {
-        let quota = self.quota.lock().ok().and_then(|quota| *quota);
-        quota.filter(|quota| Instant::now() < quota.resets_at)
+        self.limits.quota()
+    }
+
+    /// A place among the deliveries that may wait for this API.
+    pub(super) fn place(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.limits.place()
     }
 
     /// The tenant's id.
@@ -193,11 +213,7 @@ impl ApiClient {
 
     /// GET with a token, which is renewed once if it is refused.
     async fn get(&self, question: &Question<'_>, url: &Url) -> Result<Answer, ApiError> {
-        let _place = question
-            .while_waiting(self.in_flight.acquire())
-            .await?
-            .map_err(|_| ApiError::Unreachable("closing"))?;
-        self.check_pause()?;
+        let admission = self.limits.admit(question).await?;
         let timeout = question.timeout.unwrap_or(REQUEST_TIMEOUT);
         let answered = question.while_waiting(self.get_with_token(url, timeout)).await;
         // Who gave up has learned nothing about the API.
@@ -210,8 +226,8 @@ impl ApiClient {
         );
         if is_in_time {
             self.tell_change(&result);
+            admission.ended(&result).await;
         }
-        self.note_limits(&result);
         result
     }
 
@@ -248,48 +264,25 @@ impl ApiClient {
             }
         }
     }
-
-    fn check_pause(&self) -> Result<(), ApiError> {
-        let until = self.paused_until.lock().ok().and_then(|until| *until);
-        match until.map(|until| until.saturating_duration_since(Instant::now())) {
-            Some(wait) if !wait.is_zero() => Err(ApiError::Paused { wait }),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    fn note_limits(&self, result: &Result<Answer, ApiError>) {
-        if let Some(wait) = asked_to_pause(result)
-            && let Ok(mut until) = self.paused_until.lock()
-        {
-            *until = Some(Instant::now() + wait);
-        }
-        if let Ok(answer) = result
-            && let Ok(mut quota) = self.quota.lock()
-        {
-            *quota = answer.quota;
-        }
-    }
 }
 
-impl Question<'_> {
+impl<'q> Question<'q> {
+    /// A question as deliveries and timers ask it.
+    pub(super) fn usual(operation: &'static str, url: &'q Url, urgency: Urgency) -> Self {
+        Self { operation, url, urgency: Some(urgency), timeout: None, until: None }
+    }
+
     /// Does something for as long as the answer is waited for.
-    async fn while_waiting<T>(&self, work: impl Future<Output = T>) -> Result<T, ApiError> {
+    pub(super) async fn while_waiting<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, ApiError> {
         match self.until {
             None => Ok(work.await),
             Some(until) => tokio::time::timeout_at(until.into(), work)
                 .await
                 .map_err(|_| ApiError::Unreachable("no answer in time")),
         }
-    }
-}
-
-/// How long the API wants to be left alone after this answer: a 429 that says for how long, or
-/// an answer that was the last one within the limit.
-fn asked_to_pause(result: &Result<Answer, ApiError>) -> Option<Duration> {
-    match result {
-        Err(ApiError::RateLimited { wait }) => *wait,
-        Err(_) => None,
-        Ok(answer) => answer.last_one_until_reset,
     }
 }
 

@@ -127,8 +127,13 @@ impl ApiClient {
         let mut url = first.clone();
         let mut all = Vec::new();
         for wanted in 1.. {
-            let question =
-                Question { operation, url: &url, timeout: Some(LIST_TIMEOUT), until: None };
+            let question = Question {
+                operation,
+                url: &url,
+                urgency: None,
+                timeout: Some(LIST_TIMEOUT),
+                until: None,
+            };
             let answer = self.ask(&question, scopes).await?;
             let part = part(&answer.body, item).ok_or(ApiError::Unreadable)?;
             all.extend(part.items);

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use super::{ApiClient, ApiError, client::Question, model, scopes::Scopes};
+use super::{ApiClient, ApiError, client::Question, model, quota::Urgency, scopes::Scopes};
 use crate::{
     normalize::AddressFacts,
     retry::{Backoff, Prospect},
@@ -25,9 +25,10 @@ impl ApiClient {
         facility: &str,
         doctor: &str,
         address: &str,
+        urgency: Urgency,
     ) -> Result<AddressFacts, ApiError> {
         let url = self.resource(&["facilities", facility, "doctors", doctor, "addresses", address]);
-        let question = Question { operation: "address", url: &url, timeout: None, until: None };
+        let question = Question::usual("address", &url, urgency);
         let read = |body: &[u8]| model::address(body, address);
         let facts = self.look_up(&question, self.address_scopes(), read).await?;
         Ok(AddressFacts { as_of: Some(self.now()), ..facts })
@@ -42,12 +43,13 @@ impl ApiClient {
         &self,
         facility: &str,
         doctor: &str,
+        urgency: Urgency,
     ) -> Result<Vec<(String, AddressFacts)>, ApiError> {
         if self.lists_are_refused.load(Ordering::Relaxed) {
             return Err(ApiError::Refused { status: 400 });
         }
         let url = self.resource(&["facilities", facility, "doctors", doctor, "addresses"]);
-        let question = Question { operation: "addresses", url: &url, until: None, timeout: None };
+        let question = Question::usual("addresses", &url, urgency);
         let scopes = self.address_list_scopes();
         let mut listed = self.look_up(&question, scopes, model::addresses).await?;
         let as_of = Some(self.now());
@@ -63,7 +65,8 @@ impl ApiClient {
         self.lists_are_refused.store(true, Ordering::Relaxed);
     }
 
-    /// Asks a few times. An answer that cannot be read is a failure that may pass.
+    /// Asks a few times. An answer that cannot be read is a failure that may pass. Who has sent a request that failed is
+    /// told of that, even if the next one was not allowed: having to wait costs no attempt, and a failed request does.
     pub(super) async fn look_up<T>(
         &self,
         question: &Question<'_>,
@@ -72,6 +75,7 @@ impl ApiClient {
     ) -> Result<T, ApiError> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         let mut tries = 1;
+        let mut failed = None;
         loop {
             let error = match self.look_up_once(question, scopes, &read).await {
                 Ok(told) => return Ok(told),
@@ -79,12 +83,14 @@ impl ApiClient {
             };
             let pause = match error.prospect() {
                 Prospect::Later(_, wait) => wait.unwrap_or_default().max(backoff.next_delay()),
-                Prospect::Never(_) | Prospect::Wait(_) | Prospect::Behind(_) => return Err(error),
+                Prospect::Wait(_) | Prospect::Behind(_) => return Err(failed.unwrap_or(error)),
+                Prospect::Never(_) => return Err(error),
             };
             if tries == TRIES || pause > LONGEST_PAUSE_IN_PROCESS {
                 return Err(error);
             }
             tries += 1;
+            failed = Some(error);
             tokio::time::sleep(pause).await;
         }
     }

@@ -12,7 +12,7 @@ pub(super) const DISPOSITIONS: [&str; 6] =
     ["published", "duplicate", "ignored", "dropped", "retry", "dead_letter"];
 pub(super) const PUBLISH_RESULTS: [&str; 6] =
     ["confirmed", "returned", "refused", "timed_out", "interrupted", "dropped"];
-pub(super) const CACHE_RESULTS: [&str; 5] = ["hit", "database", "miss", "stale", "none"];
+pub(super) const CACHE_RESULTS: [&str; 6] = ["hit", "database", "miss", "stale", "crowded", "none"];
 pub(super) const API_OPERATIONS: [&str; 3] = ["address", "addresses", "booking"];
 pub(super) const API_STATUSES: [&str; 9] = [
     "ok",

@@ -7,7 +7,7 @@ use crate::{
     broker::Publisher,
     config::OnEnrichmentFailure,
     decision::{self, CALL_WAITS, Call, asks_for_call},
-    docplanner::{Addresses, ApiError, Bookings, Patience},
+    docplanner::{Addresses, ApiError, Bookings, Patience, Urgency},
     inbox::Inbox,
     normalize::AddressFacts,
     notification::Fact,
@@ -42,7 +42,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         {
             self.addresses.expire(&tenant.profile.id, address).await;
         }
-        let facts = self.addresses.facts(&tenant.api, &notification.place).await;
+        let facts = self.addresses.facts(&tenant.api, &notification.place, Urgency::Usual).await;
         self.metrics.stage("lookup", started);
         facts.or_else(|error| {
             let publish_anyway = tenant.on_enrichment_failure == OnEnrichmentFailure::Publish

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     clock,
-    config::Credential,
+    config::{Credential, LimitSettings},
     docplanner::{ApiClient, ApiSettings},
     metrics::Metrics,
 };
@@ -20,6 +20,7 @@ fn tenant(id: &str, facilities: &[&str]) -> Arc<Tenant> {
         base_url: settings.base_url().unwrap(),
         client_id: String::new(),
         client_secret: Credential::default(),
+        limits: LimitSettings::default(),
     };
     let client = ApiClient::new(api, clock::system, Arc::new(Metrics::new([]))).unwrap();
     Arc::new(Tenant::new(settings, Arc::new(client)))

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Fate, Timer, TimerStore};
 use crate::{
     broker::Publisher,
-    docplanner::{Addresses, ApiBooking, ApiError, Bookings, Patience},
+    docplanner::{Addresses, ApiBooking, ApiError, Bookings, Patience, Urgency},
     effects::{Effects, Purpose, Reminder, TimerKind},
     event::{Event, EventKind, ReminderData},
     inbox::{Claim, Closing, Inbox, Lease, Request},
@@ -145,7 +145,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         booking: Option<&ApiBooking>,
     ) -> Result<AddressFacts, Fate> {
         let visit = booking.map_or(&timer.visit, |told| &told.visit);
-        match self.addresses.facts(&tenant.api, &place(visit)).await {
+        match self.addresses.facts(&tenant.api, &place(visit), Urgency::Due).await {
             Ok(facts) => Ok(facts),
             Err(error) if is_unanswered(&error) => Err(self.again(timer)),
             Err(_) => Ok(AddressFacts::default()),

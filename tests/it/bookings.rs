@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use docplanner_worker::{
     clock,
+    config::LimitSettings,
     docplanner::{
         ApiBooking, ApiBookings, ApiClient, ApiError, ApiSettings, Bookings, Patience, TenantApi,
     },
@@ -55,6 +56,7 @@ impl Api {
             base_url: docplanner.base_url().parse().unwrap(),
             client_id: "demo".to_owned(),
             client_secret: Secret::new("secret").into(),
+            limits: LimitSettings::default(),
         };
         let metrics = Arc::new(Metrics::new(["acme"]));
         let client = ApiClient::new(settings, clock::system, Arc::clone(&metrics)).unwrap();

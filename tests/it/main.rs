@@ -23,6 +23,7 @@ mod drain;
 mod duplicates;
 mod happy_path;
 mod kinds;
+mod limits;
 mod mapping;
 mod order;
 mod payments;

@@ -74,7 +74,9 @@ impl Setbacks {
             ApiError::RateLimited { wait } => {
                 again(wait.unwrap_or(UNTOLD_LIMIT_PAUSE).max(SHORTEST_PAUSE), WhyWait::RateLimit)
             }
-            ApiError::Paused { wait } => again((*wait).max(SHORTEST_PAUSE), WhyWait::RateLimit),
+            ApiError::Paused { wait } | ApiError::OutOfQuota { wait } => {
+                again((*wait).max(SHORTEST_PAUSE), WhyWait::RateLimit)
+            }
             ApiError::Firewall { .. } if is_paused => {
                 Next::AskAgain { wait: None, why: WhyWait::Firewall }
             }
@@ -99,7 +101,10 @@ impl Setbacks {
             | ApiError::Unauthorized
             | ApiError::SecretRefused { .. }
             | ApiError::Refused { .. }
-            | ApiError::NoAddress => Next::GiveUp,
+            | ApiError::NoAddress
+            // A walk paces itself, and is nobody's delivery.
+            | ApiError::Resting { .. }
+            | ApiError::Crowded => Next::GiveUp,
         }
     }
 }

@@ -36,7 +36,18 @@ pub(in crate::docplanner) struct Age {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failure {
     at: Instant,
-    gone: bool,
+    silence: Silence,
+}
+
+/// Why the API says nothing of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    /// It says that there is no such address.
+    Gone,
+    /// It does not answer.
+    Down,
+    /// It would answer, and is not asked yet: only what is too old serves meanwhile, not what has changed.
+    PutOff,
 }
 
 impl Age {
@@ -52,7 +63,7 @@ impl Age {
 
 impl Failure {
     pub(super) fn of(error: &ApiError, now: Instant) -> Self {
-        Self { at: now, gone: is_final(error) }
+        Self { at: now, silence: Silence::of(error) }
     }
 }
 
@@ -64,26 +75,34 @@ impl Known {
 
     /// Whether this is what is used instead of an answer when the API gives `error`: whatever its
     /// age if the API says that the address is gone (a cancellation still has to arrive), up to a day old
-    /// if it does not answer.
+    /// if it does not answer, and only without a change meanwhile if it is to be asked later.
     pub(in crate::docplanner) fn serves_instead_of(&self, error: &ApiError, now: Instant) -> bool {
-        self.serves(is_final(error), now)
+        self.serves(Silence::of(error), now)
     }
 
     /// Whether this is used without asking because the API was just asked in vain.
     pub(super) fn serves_after(&self, failure: Failure, now: Instant) -> bool {
         now.saturating_duration_since(failure.at) < ASK_AGAIN_AFTER
-            && self.serves(failure.gone, now)
+            && self.serves(failure.silence, now)
     }
 
-    fn serves(&self, gone: bool, now: Instant) -> bool {
-        gone || self.age.at(now) < STALE_FOR
+    fn serves(&self, silence: Silence, now: Instant) -> bool {
+        let is_of_today = self.age.at(now) < STALE_FOR;
+        match silence {
+            Silence::Gone => true,
+            Silence::Down => is_of_today,
+            Silence::PutOff => is_of_today && self.unchanged,
+        }
     }
 }
 
-fn is_final(error: &ApiError) -> bool {
-    match error.prospect() {
-        Prospect::Never(_) => true,
-        Prospect::Later(..) | Prospect::Wait(_) | Prospect::Behind(_) => false,
+impl Silence {
+    fn of(error: &ApiError) -> Self {
+        match (error, error.prospect()) {
+            (ApiError::OutOfQuota { .. }, _) => Silence::PutOff,
+            (_, Prospect::Never(_)) => Silence::Gone,
+            (_, Prospect::Later(..) | Prospect::Wait(_) | Prospect::Behind(_)) => Silence::Down,
+        }
     }
 }
 
@@ -135,11 +154,24 @@ mod tests {
             (400 * DAY, &gone, true),
             (400 * DAY, &refused, true),
         ] {
-            // That something has changed is no reason to have nothing.
+            // That something has changed is no reason to have nothing while nobody answers.
             for unchanged in [true, false] {
                 let (known, now) = aged(was, unchanged);
                 assert_eq!(known.serves_instead_of(error, now), serves, "{was:?} {error}");
             }
+        }
+    }
+
+    #[test]
+    fn while_the_api_is_not_asked_yet_what_has_changed_does_not_serve() {
+        let put_off = ApiError::OutOfQuota { wait: SECOND };
+        for (was, unchanged, serves) in
+            [(ALMOST_A_DAY, true, true), (DAY, true, false), (SECOND, false, false)]
+        {
+            let (known, now) = aged(was, unchanged);
+            assert_eq!(known.serves_instead_of(&put_off, now), serves, "{was:?} {unchanged}");
+            let failure = Failure::of(&put_off, now);
+            assert_eq!(known.serves_after(failure, now), serves, "{was:?} {unchanged}");
         }
     }
 

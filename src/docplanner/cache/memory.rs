@@ -69,6 +69,8 @@ struct Entry {
     /// The latest moment at which a change was told.
     dropped: i64,
     failure: Option<Failure>,
+    /// It was too old when it came, and nothing has changed but its age.
+    only_old: bool,
     /// When it was last taken for fresh.
     confirmed: Instant,
 }
@@ -105,8 +107,8 @@ impl Memory {
         if trusted && entry.known.is_fresh(ttl, now) {
             return Some(Usable::Fresh(entry.known.facts.clone()));
         }
-        let failure = entry.failure?;
-        entry.known.serves_after(failure, now).then(|| Usable::Old(entry.known.facts.clone()))
+        let (failure, known) = (entry.failure?, entry.known());
+        known.serves_after(failure, now).then_some(Usable::Old(known.facts))
     }
 
     /// Whether the facts are good for whoever has been waiting since `since`: they came meanwhile, and
@@ -118,12 +120,21 @@ impl Memory {
 
     /// What is known, whatever it is good for.
     pub(super) fn known(&self, key: &Key) -> Option<Known> {
-        self.state().entry(key).map(|entry| entry.known.clone())
+        self.state().entry(key).map(|entry| entry.known())
     }
 
     /// Takes an answer of the API or of the database, asked for when the memory stood at `mark`. It replaces
     /// what was known, unless it is old and that is younger.
-    pub(super) fn learn(&self, key: Key, mut told: Known, mark: Mark, now: Instant) {
+    pub(super) fn learn(&self, key: Key, told: Known, mark: Mark, now: Instant) {
+        self.take_in(key, told, true, mark, now);
+    }
+
+    /// The same with an answer that is too old to be used while the API can be asked.
+    pub(super) fn learn_old(&self, key: Key, told: Known, mark: Mark, now: Instant) {
+        self.take_in(key, told, false, mark, now);
+    }
+
+    fn take_in(&self, key: Key, mut told: Known, is_fresh: bool, mark: Mark, now: Instant) {
         let mut state = self.state();
         let dropped = state.dropped(&key, mark);
         told.unchanged &= match told.moment {
@@ -131,14 +142,18 @@ impl Memory {
             // The database gave it no moment: any notice since could have been about it.
             None => state.notices == mark.notices,
         };
+        let only_old = told.unchanged && !is_fresh;
+        told.unchanged &= is_fresh;
+        let session = mark.session;
         let mut entry =
-            Entry { known: told, session: mark.session, dropped, failure: None, confirmed: now };
+            Entry { known: told, session, dropped, failure: None, only_old, confirmed: now };
         let before = state.take(&key);
         if let Some(before) = before.filter(|_| !entry.known.unchanged) {
             entry.confirmed = before.confirmed;
             entry.failure = before.failure;
             if before.known.age.at(now) < entry.known.age.at(now) {
                 entry.known = Known { unchanged: false, ..before.known };
+                entry.only_old = false;
             }
         }
         state.put(key, entry);
@@ -154,8 +169,7 @@ impl Memory {
     /// A change is about to be told to everybody: this pod does not wait for the database to ask again.
     pub(super) fn expire(&self, key: &Key) {
         if let Some(entry) = self.state().entry(key) {
-            entry.known.unchanged = false;
-            entry.failure = None;
+            entry.changed();
         }
     }
 
@@ -166,8 +180,7 @@ impl Memory {
         if let Some(entry) = state.entry(key) {
             entry.dropped = entry.dropped.max(moment);
             if entry.known.moment.is_none_or(|asked| asked < moment) {
-                entry.known.unchanged = false;
-                entry.failure = None;
+                entry.changed();
             }
         } else {
             state.unplaced = (state.unplaced.0 + 1, state.unplaced.1.max(moment));
@@ -192,6 +205,17 @@ impl Listener for std::sync::Arc<Memory> {
 
     fn ends(&self) {
         self.state().session = None;
+    }
+}
+
+impl Entry {
+    /// What it is good for while the API is not asked.
+    fn known(&self) -> Known {
+        Known { unchanged: self.known.unchanged || self.only_old, ..self.known.clone() }
+    }
+
+    fn changed(&mut self) {
+        (self.known.unchanged, self.only_old, self.failure) = (false, false, None);
     }
 }
 

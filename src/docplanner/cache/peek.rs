@@ -6,7 +6,7 @@ use deadpool_postgres::Pool;
 
 use super::{Asked, Told, known::Known, shared, statements};
 use crate::{
-    docplanner::{ApiError, TenantApi},
+    docplanner::{ApiError, TenantApi, Urgency},
     normalize::AddressFacts,
     notification::Place,
 };
@@ -26,7 +26,7 @@ pub struct Peeked {
 
 /// Looks an address up as a worker would that has just started, but alone.
 pub async fn peek(pool: &Pool, api: &TenantApi, place: &Place) -> Peeked {
-    let Some(asked) = Asked::new(api, place) else {
+    let Some(asked) = Asked::new(api, place, Urgency::Usual) else {
         return Peeked { api_error: Some(ApiError::NoAddress), ..Peeked::default() };
     };
     let (known, database_error) = match read(pool, &asked).await {

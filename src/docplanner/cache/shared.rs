@@ -45,6 +45,8 @@ pub(super) struct Look {
     pub(super) doctor: DoctorId,
     pub(super) address: String,
     pub(super) ttl: Duration,
+    /// Whoever looks would ask the API if it is given the lease.
+    pub(super) may_ask: bool,
 }
 
 /// One doctor of one clinic: what the API is asked for at once.

@@ -22,8 +22,8 @@ const LEASE: Duration = Duration::from_secs(4);
 /// ended that round. Sorted, so that two pods with overlapping batches cannot deadlock.
 const LOOK: &str = "
     WITH asked AS (
-        SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[])
-            AS asked (nth, tenant, facility_id, doctor_id, address_id, ttl)
+        SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::float8[], $8::bool[])
+            AS asked (nth, tenant, facility_id, doctor_id, address_id, ttl, may_ask)
     ), known AS (
         SELECT asked.nth, online_only, visit_payment, post_code, city, as_of, fetched,
                greatest(extract(epoch FROM now() - fetched_at), 0)::float8 AS age,
@@ -35,7 +35,7 @@ const LOOK: &str = "
         FROM asked
         LEFT JOIN known USING (nth)
         LEFT JOIN address_fetches USING (tenant, facility_id, doctor_id)
-        WHERE NOT coalesce(unchanged AND age < ttl, false)
+        WHERE may_ask AND NOT coalesce(unchanged AND age < ttl, false)
           AND coalesce(leased_until <= now(), true)
     ), leased AS (
         INSERT INTO address_fetches (tenant, facility_id, doctor_id, round, leased_until)
@@ -150,6 +150,7 @@ impl Statement for LookBatch {
         let doctors: Vec<&str> = looks.iter().map(|look| look.doctor.doctor.as_str()).collect();
         let addresses: Vec<&str> = looks.iter().map(|look| look.address.as_str()).collect();
         let ttls: Vec<f64> = looks.iter().map(|look| look.ttl.as_secs_f64()).collect();
+        let may_ask: Vec<bool> = looks.iter().map(|look| look.may_ask).collect();
 
         let statement = client.prepare_cached(LOOK).await?;
         let asked = Instant::now();
@@ -157,7 +158,7 @@ impl Statement for LookBatch {
         let rows = client
             .query(
                 &statement,
-                &[&nth, &tenants, &facilities, &doctors, &addresses, &ttls, &lease_secs],
+                &[&nth, &tenants, &facilities, &doctors, &addresses, &ttls, &lease_secs, &may_ask],
             )
             .await?;
         // The lease is the doctor's: of several who ask for the same one, the first has it.
@@ -166,7 +167,8 @@ impl Statement for LookBatch {
             let known = row.get::<_, Option<i64>>("fetched").map(|_| known(row, asked));
             let round: Option<i64> = row.get("round");
             let is_fresh = known.as_ref().is_some_and(|known| known.is_fresh(look.ttl, asked));
-            let lease = round.filter(|_| !is_fresh && leased.insert(&look.doctor)).map(|round| {
+            let may_have_it = look.may_ask && !is_fresh;
+            let lease = round.filter(|_| may_have_it && leased.insert(&look.doctor)).map(|round| {
                 Lease { doctor: look.doctor.clone(), round, moment: row.get("moment") }
             });
             Seen { known, lease }

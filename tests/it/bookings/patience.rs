@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use docplanner_worker::{
-    docplanner::ApiError,
+    docplanner::{ApiError, Urgency},
     simulator::api::{Dialect, Fault},
 };
 
@@ -120,6 +120,6 @@ async fn a_limit_is_obeyed_by_all_who_share_the_client() {
     let paused = |error| matches!(error, Err(ApiError::Paused { wait }) if wait <= minute);
     assert!(paused(api.ask(PAID).await.map(drop)));
     assert!(paused(api.ask_once(PAID, PLENTY).await.map(drop)));
-    assert!(paused(api.client.address("1", "123", clinic::ONLINE).await.map(drop)));
+    assert!(paused(api.client.address("1", "123", clinic::ONLINE, Urgency::Usual).await.map(drop)));
     assert_eq!(api.docplanner.requests().len(), 1);
 }

@@ -38,3 +38,4 @@ mod seeing;
 mod shared_flags;
 mod timers;
 mod topology_outages;
+mod watching;

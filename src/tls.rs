@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use self::files::Contents;
 pub use self::{
-    advice::advice,
+    advice::{advice, advice_if_broken},
     expiry::{Expiry, expiries},
     files::{TlsFileError, TlsFiles},
 };
@@ -55,15 +55,6 @@ impl ClientTls {
         Ok(made.config)
     }
 }
-
-/// What is known of files is no setting: it makes no difference between two.
-impl PartialEq for ClientTls {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for ClientTls {}
 
 impl PartialEq for Made {
     fn eq(&self, other: &Self) -> bool {

@@ -1,7 +1,13 @@
 //! Opening connections. Staying connected is each user's own loop: lapin's recovery stays off,
 //! because it does not cover channel errors and gives up after a while.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use lapin::{
     Connection, ConnectionProperties,
@@ -49,7 +55,7 @@ pub enum BrokerError {
 }
 
 /// Runs one step against the broker, bounded in time.
-pub(super) async fn step<T>(
+pub(crate) async fn step<T>(
     name: &'static str,
     action: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, BrokerError> {
@@ -81,6 +87,8 @@ pub async fn connect(settings: &BrokerSettings, role: &str) -> Result<Connection
     let name = format!("docplanner-worker {role}");
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     // lapin's own TLS trusts the system's CAs besides ours, and fails where the system has none.
+    let agreed = Arc::new(AtomicBool::new(false));
+    let agree = Arc::clone(&agreed);
     let connecting = Connection::connector(
         uri,
         runtime,
@@ -88,15 +96,24 @@ pub async fn connect(settings: &BrokerSettings, role: &str) -> Result<Connection
             let Some(tls) = tls.clone() else { return Ok(uri.connect_async(&runtime).await?) };
             uri.scheme = AMQPScheme::AMQP;
             let plain = uri.connect_async(&runtime).await?;
-            Ok(plain.into_rustls(&RustlsConnector::from(tls), &uri.authority.host).await?)
+            let connector = RustlsConnector::from(tls);
+            let secured = plain.into_rustls(&connector, &uri.authority.host).await?;
+            agree.store(true, Ordering::Relaxed);
+            Ok(secured)
         },
         properties,
     );
     step(STEP, connecting).await.map_err(|error| match error {
-        BrokerError::Refused { source, step } => match tls::advice("broker", &source) {
-            Some(advice) => BrokerError::Tls { advice, source },
-            None => BrokerError::Refused { source, step },
-        },
+        BrokerError::Refused { source, step } => {
+            let broke = || {
+                let shown = agreed.load(Ordering::Relaxed);
+                shown.then(|| tls::advice_if_broken("broker", &source)).flatten()
+            };
+            match tls::advice("broker", &source).or_else(broke) {
+                Some(advice) => BrokerError::Tls { advice, source },
+                None => BrokerError::Refused { source, step },
+            }
+        }
         error => error,
     })
 }

@@ -1,11 +1,9 @@
 //! `docplanner-worker check`
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use reqwest::Url;
 
-use super::{Common, Failure, Output, block_on, mapping::tenant, pretty};
+use super::{Common, Failure, Output, block_on, pretty, print, tenant};
 use crate::{
     checkup::{self, Finding, Level, Scope},
     clock,
@@ -36,7 +34,7 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
         Ok(settings) => settings,
         Err(problems) if arguments.output == Output::Json => {
             let findings: Vec<_> = problems.0.iter().map(Finding::from).collect();
-            println!("{}", pretty(&findings)?);
+            print(pretty(&findings)?)?;
             return Err(Failure::ToldUsage);
         }
         Err(problems) => return Err(problems.into()),
@@ -56,28 +54,22 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
         findings.extend(block_on(checkup::connect(&settings, &scope))?);
     }
     match arguments.output {
-        Output::Text => print!("{}", text(&findings)),
-        Output::Json => println!("{}", pretty(&findings)?),
+        Output::Text => findings.iter().try_for_each(|finding| print(in_words(finding)))?,
+        Output::Json => print(pretty(&findings)?)?,
     }
     let is_failed = findings.iter().any(|finding| finding.level == Level::Error);
     if is_failed { Err(Failure::Told) } else { Ok(()) }
 }
 
-fn text(findings: &[Finding]) -> String {
-    let mut text = String::new();
-    for Finding { level, place, what, remedy } in findings {
-        let word = match level {
-            Level::Ok => "ok",
-            Level::Note => "note",
-            Level::Warning => "WARNING",
-            Level::Error => "ERROR",
-        };
-        let _ = writeln!(text, "{word:<8} {place}: {what}");
-        if let Some(remedy) = remedy {
-            let _ = writeln!(text, "         remedy: {remedy}");
-        }
-    }
-    text
+fn in_words(Finding { level, place, what, remedy }: &Finding) -> String {
+    let word = match level {
+        Level::Ok => "ok",
+        Level::Note => "note",
+        Level::Warning => "WARNING",
+        Level::Error => "ERROR",
+    };
+    let remedy = remedy.as_ref().map(|remedy| format!("\n         remedy: {remedy}"));
+    format!("{word:<8} {place}: {what}{}", remedy.unwrap_or_default())
 }
 
 impl From<&Problem> for Finding {

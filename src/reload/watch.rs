@@ -42,13 +42,12 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Problem;
+    use crate::config::{Problem, TenantSettings};
 
     #[expect(clippy::unnecessary_wraps, reason = "a reading, as `bad` gives one")]
     fn good(name: &str) -> Reading {
-        let mut settings = Settings::default();
-        settings.broker.queue = name.to_owned();
-        Ok(settings)
+        let tenant = TenantSettings { id: name.to_owned(), ..TenantSettings::default() };
+        Ok(Settings { tenants: vec![tenant], ..Settings::default() })
     }
 
     fn bad() -> Reading {

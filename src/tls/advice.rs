@@ -42,6 +42,23 @@ pub fn advice(section: &str, error: &(dyn Error + 'static)) -> Option<String> {
     })
 }
 
+/// The same for a connection that broke at the first words after the handshake: a server that refuses
+/// our certificate may be gone before its refusal is read.
+#[must_use]
+pub fn advice_if_broken(section: &str, error: &(dyn Error + 'static)) -> Option<String> {
+    let broken = [
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::BrokenPipe,
+        io::ErrorKind::UnexpectedEof,
+    ];
+    let mut causes = std::iter::successors(Some(error), |&error| error.source());
+    let kind = causes.find_map(|cause| cause.downcast_ref::<io::Error>())?.kind();
+    let told =
+        || format!("the server may want a certificate, or another: {section}.client_cert_file");
+    broken.contains(&kind).then(told)
+}
+
 /// The cause that is rustls's. An [`io::Error`] does not tell the error it was made from as its source.
 fn rustls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
     if let Some(found) = error.downcast_ref::<rustls::Error>() {

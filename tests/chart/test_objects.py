@@ -190,6 +190,9 @@ def test_alerts_are_those_of_the_file_with_links_to_your_runbook():
 def test_the_packaged_chart_renders_the_same(tmp_path):
     archive = helm.Chart.load(CHART).save(tmp_path)
     packaged = helm.Chart.load(archive)
+    files = {file["name"] for file in packaged.files}
+    assert {"README.md", "files/alerts.yaml", "files/dashboard.json"} <= files
+    assert not any(name.startswith("ci/") for name in files)
     assert packaged.render(CASES["full"], name=RELEASE, namespace=NAMESPACE) == helm.Chart.load(CHART).render(
         CASES["full"], name=RELEASE, namespace=NAMESPACE
     )

@@ -21,6 +21,16 @@ fn tenant(docplanner: &Simulator, id: &str, lines: &str) -> String {
     )
 }
 
+/// A booking at the facility of `beta`, which is told of and, because its time to pay is over, paid at once.
+async fn book_at_beta(story: &mut Story) {
+    story.deliver(&notification("slot-booked-of-the-guide")).await;
+    for name in ["booking.created", "payment.paid"] {
+        let event = story.next_event().await;
+        assert_eq!(event.body["type"], format!("docplanner.{name}.v1"));
+        assert_eq!(event.body["tenant"], "beta");
+    }
+}
+
 /// Waits until so many reloads have ended so.
 async fn until_reloaded(worker: &Worker, result: &str, times: u32) {
     let label = format!("result=\"{result}\"");
@@ -58,8 +68,7 @@ async fn a_tenant_is_added_when_the_file_changes_and_the_others_keep_their_token
     );
     assert!(zeros.contains("docplanner_worker_payments_pending{tenant=\"beta\"} 0"));
 
-    story.deliver(&notification("slot-booked-of-the-guide")).await;
-    assert_eq!(story.next_event().await.body["tenant"], "beta");
+    book_at_beta(&mut story).await;
     story
         .deliver(&clinic::with_doctor(
             clinic::slot_booked("2", clinic::ELSEWHERE),
@@ -100,6 +109,11 @@ async fn settings_that_are_wrong_are_refused_and_told_and_the_running_ones_stay(
     until_reloaded(&worker, "unchanged", 1).await;
     worker.until_logged("takes effect after a restart only: broker.prefetch").await;
     worker.assert_metric("config_last_reload_successful", &[], 1).await;
+
+    // The one other setting that does not need a restart.
+    story.settings.log_level = "info";
+    story.config_file();
+    worker.until_logged("the log's level is info from now on").await;
 }
 
 #[tokio::test]
@@ -139,8 +153,7 @@ async fn a_settings_volume_whose_links_are_swapped_is_followed() {
     swap_version(&story, "..v2");
 
     until_reloaded(&worker, "applied", 1).await;
-    story.deliver(&notification("slot-booked-of-the-guide")).await;
-    assert_eq!(story.next_event().await.body["tenant"], "beta");
+    book_at_beta(&mut story).await;
 }
 
 /// As Kubernetes does it: `worker.toml` -> `..data/worker.toml`, `..data` -> a folder for each version.

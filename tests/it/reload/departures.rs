@@ -2,7 +2,7 @@
 
 use docplanner_worker::simulator::api::Fault;
 
-use super::{tenant, until_reloaded};
+use super::{book_at_beta, tenant, until_reloaded};
 use crate::support::{Story, broker::INCOMING, clinic, golden::notification, until};
 
 #[tokio::test]
@@ -63,8 +63,7 @@ async fn a_tenant_that_comes_back_before_it_is_gone_stays() {
     let beta = tenant(&story.docplanner, "beta", "facilities = [\"226402\"]");
     story.settings.more.clone_from(&beta);
     let worker = story.worker().await;
-    story.deliver(&notification("slot-booked-of-the-guide")).await;
-    assert_eq!(story.next_event().await.body["tenant"], "beta");
+    book_at_beta(&mut story).await;
 
     story.settings.more.clear();
     story.config_file();

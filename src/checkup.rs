@@ -22,7 +22,7 @@ pub use self::{
 use crate::config::{Settings, TenantSettings};
 
 /// How long one server may take for everything that it is asked. A frozen one takes connections and says nothing.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(15);
 
 /// How many tenants' APIs are asked at once.
 const TENANTS_AT_ONCE: usize = 8;
@@ -42,7 +42,7 @@ pub async fn connect(settings: &Settings, scope: &Scope<'_>) -> Vec<Finding> {
     let wanted = |tenant: &&TenantSettings| scope.tenant.is_none_or(|only| only == tenant.id);
     let tenants: Vec<_> = settings.tenants.iter().filter(wanted).collect();
     let asking = stream::iter(&tenants)
-        .map(|tenant| within("tenant", &tenant.id, tenant::check(tenant)))
+        .map(|tenant| within(&tenant.id, tenant::check(tenant)))
         .buffered(TENANTS_AT_ONCE)
         .collect::<Vec<_>>();
     let (broker, database, apis) = tokio::join!(
@@ -58,13 +58,9 @@ pub async fn connect(settings: &Settings, scope: &Scope<'_>) -> Vec<Finding> {
 }
 
 /// The findings of one tenant, or that there are none in time.
-async fn within(
-    what: &str,
-    name: &str,
-    asking: impl Future<Output = Vec<Finding>>,
-) -> Vec<Finding> {
+async fn within(tenant: &str, asking: impl Future<Output = Vec<Finding>>) -> Vec<Finding> {
     let findings = timeout(DEADLINE, asking).await;
-    findings.unwrap_or_else(|_| vec![late(&format!("{what} {name}"))])
+    findings.unwrap_or_else(|_| vec![late(&format!("API of tenant {tenant}"))])
 }
 
 fn late(place: &str) -> Finding {

@@ -93,7 +93,14 @@ fn policies(managed: &Managed, wanted: &Value, topology: &Topology) -> Vec<Findi
         let place = format!("policy {} on queue {}", names.join(" and "), queue.name);
         findings.extend(policy::judge(&place, role, definition, arguments));
     }
-    if findings.is_empty() {
+    // What is in force for a queue comes with its statistics, which are told every few seconds.
+    let untold = managed.queues.iter().filter(|queue| queue.definition.is_null()).count();
+    if untold > 0 {
+        let what =
+            format!("the management API does not tell yet which are in force for {untold} queues");
+        let remedy = "ask again in some seconds, or look at `rabbitmqctl list_policies`";
+        findings.push(Finding::note("policies", what).with_remedy(remedy));
+    } else if findings.is_empty() {
         findings.push(Finding::ok("policies", "none contradicts the settings"));
     }
     findings
@@ -160,6 +167,15 @@ mod tests {
             let told = super::arguments(&managed, &wanted, &inspection);
             assert_eq!(told.len(), findings, "{told:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_told_of_policies_is_not_called_good() {
+        let topology = Topology::new(&BrokerSettings::default(), []);
+        let queue = Queue { name: topology.dead(), ..Queue::default() };
+        let managed = Managed { queues: vec![queue], ..Managed::default() };
+        let told = policies(&managed, &topology.definitions("/"), &topology);
+        assert_eq!((told.len(), told[0].level), (1, Level::Note));
     }
 
     #[test]

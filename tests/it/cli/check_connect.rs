@@ -6,7 +6,7 @@ use docplanner_worker::simulator::api::{Fault, RateLimit};
 use serde_json::{Value, json};
 
 use super::with_config;
-use crate::support::{DEADLINE, Story, clinic};
+use crate::support::{Story, clinic, until};
 
 /// What the doctor told.
 struct Checked {
@@ -25,6 +25,15 @@ impl Checked {
         let findings = serde_json::from_str(&ran.stdout);
         let findings = findings.unwrap_or_else(|_| panic!("{}{}", ran.stdout, ran.stderr));
         Self { code: ran.code, findings }
+    }
+
+    /// Asks until this is told: the management API tells policies some seconds late.
+    async fn until(story: &Story, level: &str, begin: &str) -> Self {
+        until("the doctor tells it", async || {
+            let checked = Self::of(story).await;
+            checked.told(level).iter().any(|it| it.starts_with(begin)).then_some(checked)
+        })
+        .await
     }
 
     /// What was found of this level, each as `where: what`.
@@ -49,7 +58,7 @@ impl Checked {
 async fn everything_right_is_told_and_changes_nothing() {
     let mut story = Story::begin().await;
     let _worker = story.worker().await;
-    let checked = Checked::of(&story).await;
+    let checked = Checked::until(&story, "ok", "policies: none contradicts").await;
     assert_eq!((checked.code, checked.told("error"), checked.told("warning")), (0, vec![], vec![]));
     let good = checked.told("ok").join("\n");
     for told in [
@@ -153,16 +162,7 @@ async fn a_policy_that_loses_dead_letters_is_told() {
                          "definition": { "message-ttl": 3_600_000, "max-length": 1000 } });
     story.servers.management("PUT", &path, &policy.to_string()).await;
     let place = "policy short on queue docplanner.notifications.dead: ";
-    // The management API tells what is in force some seconds late.
-    let begun = std::time::Instant::now();
-    let checked = loop {
-        let checked = Checked::of(&story).await;
-        if checked.told("error").iter().any(|it| it.starts_with(place)) {
-            break checked;
-        }
-        assert!(begun.elapsed() < DEADLINE, "{:#?}", checked.findings);
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    };
+    let checked = Checked::until(&story, "error", place).await;
     assert_eq!(checked.code, 1);
     let ttl = format!("{place}message-ttl = 3600000: dead letters disappear");
     assert!(checked.remedy("error", &ttl).contains("list_policies"));

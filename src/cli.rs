@@ -1,10 +1,13 @@
 //! The command line: one file per command.
 
 mod check;
+mod dead_letters;
 mod explain;
 mod mapping;
 mod migrate;
+mod print;
 mod run;
+mod tenant;
 mod topology;
 
 use std::{
@@ -18,6 +21,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use deadpool_postgres::Object;
 use serde::Serialize;
 
+use self::{
+    print::{print, print_while_read},
+    tenant::tenant,
+};
 use crate::{
     config::{Problems, Settings},
     database::{connect_pool, told},
@@ -50,6 +57,11 @@ enum Command {
     Mapping {
         #[command(subcommand)]
         action: mapping::Action,
+    },
+    /// What was set aside for a person: look at it, put it back, throw it away.
+    DeadLetters {
+        #[command(subcommand)]
+        action: dead_letters::Action,
     },
     /// Tell what a notification would become; publishes nothing, writes nothing.
     Explain(explain::Arguments),
@@ -101,6 +113,7 @@ impl Cli {
             Command::Check(arguments) => check::execute(&arguments),
             Command::Topology { action } => topology::execute(&action),
             Command::Mapping { action } => mapping::execute(&action),
+            Command::DeadLetters { action } => dead_letters::execute(&action),
             Command::Explain(arguments) => explain::execute(&arguments),
         };
         match result {

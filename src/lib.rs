@@ -28,6 +28,7 @@ pub mod timers;
 pub mod broker;
 pub mod catalog;
 pub mod database;
+pub mod desk;
 pub mod docplanner;
 pub mod inbox;
 pub mod mapping;

@@ -18,6 +18,7 @@ mod cli;
 mod confirms;
 mod crashes;
 mod database_outages;
+mod desk;
 mod dialects;
 mod drain;
 mod duplicates;

@@ -108,6 +108,7 @@ impl Metrics {
             parts: std::array::from_fn(|_| Gauge::default()),
         };
         metrics.register();
+        metrics.register_config();
         metrics.start_at_zero();
         metrics.serve(tenants);
         metrics
@@ -194,6 +195,16 @@ impl Metrics {
         );
         r.register("spans", "Spans, and whether the collector got them", self.spans.clone());
         self.queues.register(r);
+        let [consuming, publishing, blocked, database] = &self.parts;
+        r.register("broker_connected", "1 while deliveries can arrive", consuming.clone());
+        r.register("broker_publishing", "1 while events can be published", publishing.clone());
+        r.register("broker_blocked", "1 while the broker blocks publishing", blocked.clone());
+        r.register("database_connected", "1 while the database answers", database.clone());
+        r.register("build", "Version of the worker", build);
+    }
+
+    fn register_config(&mut self) {
+        let r = &mut self.registry;
         r.register(
             "config_reloads",
             "Settings read anew: applied, refused because something is wrong, unchanged",
@@ -209,12 +220,6 @@ impl Metrics {
             "A number made of the tenants' settings in force, secrets aside: equal where they are",
             self.config_hash.clone(),
         );
-        let [consuming, publishing, blocked, database] = &self.parts;
-        r.register("broker_connected", "1 while deliveries can arrive", consuming.clone());
-        r.register("broker_publishing", "1 while events can be published", publishing.clone());
-        r.register("broker_blocked", "1 while the broker blocks publishing", blocked.clone());
-        r.register("database_connected", "1 while the database answers", database.clone());
-        r.register("build", "Version of the worker", build);
     }
 
     fn start_at_zero(&self) {

@@ -15,7 +15,7 @@ WITH_SERVERS := tests/servers up && settings=$$(tests/servers env) && set -a && 
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the release binaries
@@ -25,6 +25,23 @@ build: ## Build the release binaries
 demo: ## Show the worker at work on real notifications; KEEP=1 leaves it running
 	cargo build --locked
 	tests/demo
+
+.PHONY: dashboards
+dashboards: ## Ask a real Prometheus, watching two workers under load, every query of the dashboard and the alerts
+	cargo build --locked
+	python3 -B tests/dashboards check
+
+.PHONY: dashboards-picture
+dashboards-picture: target/picture/installed ## Draw deploy/grafana/dashboard.png from five minutes of load
+	cargo build --locked
+	python3 -B tests/dashboards record
+	target/picture/bin/python -B tests/dashboards/picture.py
+
+# Written at the end: half an environment is never taken for a whole.
+target/picture/installed: tests/dashboards/requirements.txt
+	python3 -m venv --clear target/picture
+	target/picture/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	cp $< $@
 
 ##### Tests #####
 
@@ -52,7 +69,7 @@ servers-down: ## Stop every server of this checkout; the data stays
 ##### Checks #####
 
 .PHONY: check
-check: fmt-check clippy doc deny ## Everything that is checked without running the program
+check: fmt-check clippy doc deny rules schemas-check ## Everything that is checked without running the program
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -76,6 +93,41 @@ deny: $(CARGO_DENY) ## Check licences, duplicate crates and their sources
 	cargo fetch --locked --quiet
 	$(CARGO_DENY) --offline check --hide-inclusion-graph licenses bans sources
 	@echo "Not checked: advisories. Their database cannot be had offline; with a network: cargo deny check advisories"
+
+.PHONY: rules
+rules: ## Check the alerts' rules and the dashboard (unpacks Debian's Prometheus if there is none)
+	deploy/grafana/generate --check
+	@tools=$$(tests/dashboards/install) && cd deploy/prometheus && "$$tools/promtool" check rules alerts.yaml && "$$tools/promtool" test rules alerts_test.yaml
+
+# With the settings that nobody has changed.
+PRINT_SCHEMA := env -u DOCPLANNER_WORKER_CONFIG target/debug/docplanner-worker schema
+
+.PHONY: schemas
+schemas: ## Print the schemas in deploy/schemas anew
+	cargo build --locked --bin docplanner-worker
+	mkdir -p deploy/schemas
+	for document in events asyncapi config; do $(PRINT_SCHEMA) $$document > deploy/schemas/$$document.json || exit 1; done
+
+.PHONY: schemas-check
+schemas-check: ## Check that the schemas are those of the code, and that others' tools take them
+	cargo build --locked --bin docplanner-worker
+	@for document in events asyncapi config; do \
+	  $(PRINT_SCHEMA) $$document | diff -u deploy/schemas/$$document.json - || { echo "deploy/schemas/$$document.json is not what the code says: make schemas"; exit 1; }; \
+	done
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory contracts; \
+	else echo "Not checked: AsyncAPI's parser and the CloudEvents SDK, which need Node.js (Debian: nodejs, npm)"; fi
+
+# The official AsyncAPI parser and the CloudEvents SDK of another language, installed under target/.
+.PHONY: contracts
+contracts: target/contracts/node_modules/.package-lock.json
+	cp tests/contracts/check.mjs target/contracts/
+	node target/contracts/check.mjs deploy/schemas/asyncapi.json tests/fixtures/events tests/fixtures/events-of-time
+
+target/contracts/node_modules/.package-lock.json: tests/contracts/package-lock.json
+	mkdir -p target/contracts
+	cp tests/contracts/package.json tests/contracts/package-lock.json target/contracts/
+	npm ci --prefix target/contracts --ignore-scripts --no-audit --no-fund
+	touch $@
 
 target/tools/bin/cargo-deny:
 	@echo "building cargo-deny once (two to four minutes)"

@@ -7,6 +7,7 @@ mod mapping;
 mod migrate;
 mod print;
 mod run;
+mod schema;
 mod tenant;
 mod topology;
 
@@ -65,6 +66,11 @@ enum Command {
     },
     /// Tell what a notification would become; publishes nothing, writes nothing.
     Explain(explain::Arguments),
+    /// Print what others rely on: the schemas of events and settings, and the queues.
+    Schema {
+        #[command(subcommand)]
+        document: schema::Document,
+    },
 }
 
 /// What every command takes.
@@ -115,6 +121,7 @@ impl Cli {
             Command::Mapping { action } => mapping::execute(&action),
             Command::DeadLetters { action } => dead_letters::execute(&action),
             Command::Explain(arguments) => explain::execute(&arguments),
+            Command::Schema { document } => schema::execute(&document),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

@@ -46,5 +46,8 @@ pub mod telemetry;
 pub mod tls;
 pub mod traces;
 
+// What others rely on, as documents.
+pub mod schema;
+
 #[cfg(feature = "simulator")]
 pub mod simulator;

@@ -23,12 +23,13 @@ pub(super) fn execute(action: &Action) -> Result<(), Failure> {
             let settings = common.settings()?;
             let topology = Topology::new(&settings.broker, settings.targets());
             let missing = block_on(declare(&settings, &topology))??;
+            topology.names().iter().try_for_each(|name| print(format!("declared {name}")))?;
             for exchange in missing {
                 eprintln!(
                     "exchange {exchange} of a route is not there; its owner has to declare it"
                 );
             }
-            topology.names().iter().try_for_each(|name| print(format!("declared {name}")))
+            Ok(())
         }
         Action::Export(common) => {
             let settings = common.settings()?;

@@ -32,11 +32,15 @@ const COMMANDS: [&[&str]; 14] = [
     &["explain", "-"],
 ];
 
+/// These need no settings.
+const PRINTS: [&[&str]; 3] =
+    [&["schema", "events"], &["schema", "asyncapi"], &["schema", "config"]];
+
 #[tokio::test]
 async fn help_tells_what_each_command_does_and_takes() {
     let mut help = Vec::new();
-    for command in [&[][..], &["topology"], &["mapping"], &["dead-letters"]].iter().chain(&COMMANDS)
-    {
+    let groups = [&[][..], &["topology"], &["mapping"], &["dead-letters"], &["schema"]];
+    for command in groups.iter().chain(&COMMANDS).chain(&PRINTS) {
         let words = command.iter().copied();
         let values = ["-", "--tenant", "acme", "0123456789ab", "--all", "--yes"];
         let words = words.filter(|word| !values.contains(word)).chain(["--help"]);

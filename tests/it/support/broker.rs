@@ -12,7 +12,7 @@ use lapin::{
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::DEADLINE;
+use super::{DEADLINE, schema};
 
 pub const INCOMING: &str = "docplanner.notifications";
 pub const DEAD: &str = "docplanner.notifications.dead";
@@ -106,7 +106,9 @@ impl Broker {
 
     pub async fn next_event(&mut self) -> Published {
         let next = tokio::time::timeout(DEADLINE, self.events.recv()).await;
-        next.expect("an event in time").expect("the partner's consumer goes on")
+        let next = next.expect("an event in time").expect("the partner's consumer goes on");
+        schema::assert_valid(&next.body);
+        next
     }
 
     pub async fn next_dead_letter(&mut self) -> DeadLetter {
@@ -117,7 +119,11 @@ impl Broker {
     /// What has been published and not looked at so far. Only meaningful once everything that was
     /// delivered is known to be settled.
     pub fn further_events(&mut self) -> Vec<Published> {
-        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+        let further: Vec<_> = std::iter::from_fn(|| self.events.try_recv().ok()).collect();
+        for event in &further {
+            schema::assert_valid(&event.body);
+        }
+        further
     }
 
     pub fn further_dead_letters(&mut self) -> Vec<DeadLetter> {

@@ -14,7 +14,7 @@ pub use self::{
     connection::{BrokerError, connect},
     consumer::Consumer,
     publisher::{PublisherTask, RabbitPublisher},
-    topology::Topology,
+    topology::{Access, Inspection, Standing, Topology},
 };
 use crate::{delivery::Reason, event::Event, retry::Prospect, route::Route};
 

@@ -13,6 +13,7 @@ mod list_model;
 mod listing;
 mod lookup;
 mod model;
+mod probe;
 mod quota;
 mod refused_secret;
 mod scopes;
@@ -28,6 +29,7 @@ pub use self::{
     cache::{CachedAddresses, Peeked, Upkeep, peek},
     client::{ApiClient, ApiSettings},
     listing::{DictionaryEntry, ListedAddress, ListedDoctor, ListedService},
+    probe::{Probe, Sample},
     quota::Urgency,
 };
 use crate::{

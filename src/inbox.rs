@@ -17,7 +17,7 @@ pub use self::{
     cleaner::clean_until_stopped,
     postgres::{InboxSettings, PostgresInbox},
     preview::{Preview, Seen, preview},
-    schema::{MigrationError, SchemaError, check_schema, migrate},
+    schema::{MigrationError, SchemaError, SchemaVersion, check_schema, migrate, schema_version},
 };
 pub use crate::database::Pending;
 use crate::{

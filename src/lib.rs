@@ -35,6 +35,7 @@ pub mod mapping;
 pub mod quarantine;
 
 // Running it.
+pub mod checkup;
 pub mod config;
 pub mod health;
 pub mod metrics;

@@ -1,5 +1,7 @@
 //! The one list of exchanges, queues and bindings: declared, verified and exported from here.
 
+mod inspect;
+
 use std::{
     collections::BTreeSet,
     sync::{Arc, PoisonError, RwLock},
@@ -14,6 +16,7 @@ use lapin::{
 };
 use serde_json::{Value, json};
 
+pub use self::inspect::{Access, Inspection, Standing};
 use super::connection::{BrokerError, step};
 use crate::{config::BrokerSettings, route::Target};
 
@@ -191,6 +194,12 @@ impl Topology {
     #[must_use]
     pub fn queue_names(&self) -> Vec<String> {
         self.queues().into_iter().map(|queue| queue.name).collect()
+    }
+
+    /// The names of our own exchanges.
+    #[must_use]
+    pub fn exchange_names(&self) -> Vec<String> {
+        self.exchanges.iter().map(|exchange| exchange.name.clone()).collect()
     }
 
     /// The queue for what is set aside.

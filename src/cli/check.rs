@@ -1,22 +1,13 @@
 //! `docplanner-worker check`
 
-use std::sync::Arc;
-
-use chrono::{DateTime, Utc};
 use clap::Args;
-use serde::Serialize;
+use reqwest::Url;
 
-use super::{Common, Failure, Output, block_on, migrated_database, pretty, print};
+use super::{Common, Failure, Output, block_on, pretty, print, tenant};
 use crate::{
-    app,
-    broker::{self, Topology},
+    checkup::{self, Finding, Level, Scope},
     clock,
-    config::{OnMissing, Problem, Settings},
-    database::{connect_pool, told},
-    inbox, mapping,
-    metrics::Metrics,
-    retry::chain,
-    tls::{self, TlsFiles},
+    config::{Problem, Settings},
 };
 
 /// `check`
@@ -24,23 +15,18 @@ use crate::{
 pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
-    /// Also ask the broker, the database and each tenant's API.
+    /// Also ask the broker, the database and each tenant's API; changes nothing there.
     #[arg(long)]
     connect: bool,
+    /// Of the tenants' APIs, ask only this one's.
+    #[arg(long, requires = "connect")]
+    tenant: Option<String>,
+    /// RabbitMQ's management API, which tells bindings and policies; default: its usual port on the broker's host.
+    #[arg(long, value_name = "URL", requires = "connect")]
+    management_url: Option<Url>,
     /// How to write the findings.
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
-}
-
-/// What one look found.
-#[derive(Serialize)]
-struct Finding {
-    what: String,
-    /// A problem that is none yet is fine, and told all the same.
-    ok: bool,
-    problem: Option<String>,
-    /// What to do about it.
-    remedy: Option<&'static str>,
 }
 
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
@@ -53,151 +39,41 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
         }
         Err(problems) => return Err(problems.into()),
     };
-    let mut findings = vec![Finding::good("settings")];
-    let files = [settings.broker.tls_files(), settings.database.tls_files()];
-    findings.extend(files.iter().flat_map(|files| check_expiry(files, clock::system())));
+    if let Some(id) = &arguments.tenant {
+        tenant(&settings, id)?;
+    }
+    let mut findings = vec![Finding::ok("settings", "valid")];
+    for files in [settings.broker.tls_files(), settings.database.tls_files()] {
+        findings.extend(checkup::certificates(&files, clock::system()));
+    }
     if arguments.connect {
-        findings.extend(block_on(connect(&settings))?);
+        let scope = Scope {
+            tenant: arguments.tenant.as_deref(),
+            management_url: arguments.management_url.clone(),
+        };
+        findings.extend(block_on(checkup::connect(&settings, &scope))?);
     }
     match arguments.output {
-        Output::Text => findings.iter().try_for_each(|finding| print(finding.in_words()))?,
+        Output::Text => findings.iter().try_for_each(|finding| print(in_words(finding)))?,
         Output::Json => print(pretty(&findings)?)?,
     }
-    let all_good = findings.iter().all(|finding| finding.ok);
-    if all_good { Ok(()) } else { Err(Failure::Told) }
+    let is_failed = findings.iter().any(|finding| finding.level == Level::Error);
+    if is_failed { Err(Failure::Told) } else { Ok(()) }
 }
 
-/// Certificates that end within two weeks, or have ended.
-fn check_expiry(files: &TlsFiles<'_>, now: DateTime<Utc>) -> Vec<Finding> {
-    const REMEDY: &str = "renew it; a running worker takes the new one with its next connection";
-    // Files that cannot be read are told with the settings.
-    let expiries = tls::expiries(files).unwrap_or_default();
-    let ending = expiries.into_iter().filter(|expiry| expiry.is_soon(now));
-    let finding = |expiry: tls::Expiry| {
-        let (over, at) = (expiry.is_over(now), expiry.at);
-        Finding {
-            what: format!("{}.{}", files.section, expiry.setting),
-            ok: !over,
-            problem: Some(format!("the certificate {} {at}", if over { "ended" } else { "ends" })),
-            remedy: Some(REMEDY),
-        }
+fn in_words(Finding { level, place, what, remedy }: &Finding) -> String {
+    let word = match level {
+        Level::Ok => "ok",
+        Level::Note => "note",
+        Level::Warning => "WARNING",
+        Level::Error => "ERROR",
     };
-    ending.map(finding).collect()
-}
-
-async fn connect(settings: &Settings) -> Vec<Finding> {
-    let mut findings = check_broker(settings).await;
-    findings.push(check_database(settings).await);
-    for tenant in &settings.tenants {
-        if tenant.mapping.on_missing == OnMissing::Hold {
-            findings.push(check_mapping(settings, &tenant.id).await);
-        }
-    }
-    let metrics = Arc::new(Metrics::new([]));
-    for tenant in &settings.tenants {
-        let what = format!("API of tenant {}", tenant.id);
-        let checked = match app::api_client(tenant, &metrics) {
-            Ok(client) => client.check_credentials().await.map_err(|error| chain(&error)),
-            Err(error) => Err(format!("{error:#}")),
-        };
-        findings.push(Finding::of(
-            what,
-            checked,
-            "check domain or base_url, client_id, client_secret and the way out of the cluster",
-        ));
-    }
-    findings
-}
-
-async fn check_broker(settings: &Settings) -> Vec<Finding> {
-    const CONNECT: &str = "check broker.url: host, port, user, password and virtual host";
-    const TOPOLOGY: &str = "run `docplanner-worker topology declare`; a queue that exists with other arguments has to \
-         be emptied and deleted first";
-    const EXCHANGE: &str =
-        "its owner has to declare it; until then the events of its route become dead letters";
-    let connection = match broker::connect(&settings.broker, "check").await {
-        Ok(connection) => connection,
-        Err(error) => return vec![Finding::of("broker".into(), Err(chain(&error)), CONNECT)],
-    };
-    let mut verify_only = settings.broker.clone();
-    verify_only.declare_topology = false;
-    let topology = Topology::new(&verify_only, settings.targets());
-    let verified = topology.ensure(&connection).await;
-    let mut findings = vec![
-        Finding::good("broker"),
-        Finding::of("topology".into(), verified.map_err(|error| chain(&error)), TOPOLOGY),
-    ];
-    match topology.missing_exchanges(&connection).await {
-        Ok(missing) => findings.extend(missing.into_iter().map(|exchange| {
-            let what = format!("exchange {exchange} of a route");
-            Finding::of(what, Err("it is not there".to_owned()), EXCHANGE)
-        })),
-        Err(error) => {
-            findings.push(Finding::of("exchanges of routes".into(), Err(chain(&error)), EXCHANGE));
-        }
-    }
-    findings
-}
-
-async fn check_database(settings: &Settings) -> Finding {
-    let checked = async {
-        let pool = connect_pool(&settings.database)?;
-        let mut client = pool.get().await?;
-        inbox::check_schema(&mut client).await?;
-        anyhow::Ok(())
-    };
-    let checked = checked.await.map_err(|error| told(&*error));
-    Finding::of(
-        "database".into(),
-        checked,
-        "check database.url, then run `docplanner-worker migrate`",
-    )
-}
-
-/// A tenant that holds what is not mapped, and has nothing mapped, gets no event at all.
-async fn check_mapping(settings: &Settings, tenant: &str) -> Finding {
-    let checked = async {
-        let client = migrated_database(settings).await?;
-        let is_empty = mapping::read(&client, tenant).await?.rows().is_empty();
-        anyhow::ensure!(!is_empty, "nothing is mapped, so everything becomes a dead letter");
-        Ok(())
-    };
-    let checked = checked.await.map_err(|error| format!("{error:#}"));
-    let what = format!("mapping of tenant {tenant}");
-    Finding::of(
-        what,
-        checked,
-        "run `docplanner-worker mapping import`, or set on_missing = \"publish\"",
-    )
-}
-
-impl Finding {
-    fn good(what: &str) -> Self {
-        Self::of(what.to_owned(), Ok(()), "")
-    }
-
-    fn in_words(&self) -> String {
-        let Finding { what, ok, problem, remedy } = self;
-        match problem {
-            None => format!("ok       {what}"),
-            Some(problem) => {
-                let word = if *ok { "WARNING" } else { "PROBLEM" };
-                let remedy = remedy.unwrap_or_default();
-                format!("{word}  {what}: {problem}\n         remedy: {remedy}")
-            }
-        }
-    }
-
-    fn of(what: String, checked: Result<(), String>, remedy: &'static str) -> Self {
-        let problem = checked.err();
-        let remedy = problem.as_ref().map(|_| remedy);
-        Self { what, ok: problem.is_none(), problem, remedy }
-    }
+    let remedy = remedy.as_ref().map(|remedy| format!("\n         remedy: {remedy}"));
+    format!("{word:<8} {place}: {what}{}", remedy.unwrap_or_default())
 }
 
 impl From<&Problem> for Finding {
     fn from(Problem { path, message }: &Problem) -> Self {
-        let what = format!("settings: {path}");
-        Self { what, ok: false, problem: Some(message.clone()), remedy: None }
+        Finding { remedy: None, ..Finding::error(format!("settings: {path}"), message, "") }
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{
     Response, StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+    header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER},
 };
 
 use super::ApiError;
@@ -16,6 +16,8 @@ use crate::clock::Clock;
 pub(super) struct Answer {
     pub(super) body: Bytes,
     pub(super) quota: Option<Quota>,
+    /// When the API says that it answered.
+    pub(super) at: Option<DateTime<Utc>>,
 }
 
 /// What `X-RateLimit-*` headers tell. An API without a limit sends none.
@@ -55,7 +57,9 @@ pub(super) async fn classify(
         StatusCode::UNAUTHORIZED => Err(ApiError::Unauthorized),
         StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Err(ApiError::Unknown { status: code }),
         StatusCode::REQUEST_TIMEOUT => Err(ApiError::Failed { status: code }),
-        _ if status.is_success() => Ok(Answer { body, quota: quota(&headers, clock) }),
+        _ if status.is_success() => {
+            Ok(Answer { body, quota: quota(&headers, clock), at: date(&headers) })
+        }
         _ => Err(ApiError::Refused { status: code }),
     }
 }
@@ -109,6 +113,10 @@ fn quota(headers: &HeaderMap, clock: Clock) -> Option<Quota> {
         resets_at: Instant::now() + wait,
         ends_at: reset_at(headers)?.min(clock() + LONGEST_WAIT),
     })
+}
+
+fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(header(headers, DATE.as_str())?).ok().map(|at| at.to_utc())
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

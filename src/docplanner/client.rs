@@ -2,13 +2,13 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Client, Url, redirect};
 use tracing::{info, warn};
 
@@ -77,6 +77,8 @@ pub struct ApiClient {
     booking_scopes: Scopes,
     /// The last request failed in a way that may pass.
     failing: AtomicBool,
+    /// How much the API's clock is ahead of ours.
+    ahead: Mutex<Option<TimeDelta>>,
     clock: Clock,
     metrics: Arc<Metrics>,
 }
@@ -121,6 +123,7 @@ impl ApiClient {
             doctor_scopes: Scopes::of_doctors(),
             booking_scopes: Scopes::of_booking(),
             failing: AtomicBool::new(false),
+            ahead: Mutex::default(),
             clock,
             metrics,
         })
@@ -150,6 +153,11 @@ impl ApiClient {
     #[must_use]
     pub fn quota(&self) -> Option<Quota> {
         self.limits.quota()
+    }
+
+    /// How much the API's clock is ahead of ours, by its last answer; told in whole seconds.
+    pub(super) fn ahead(&self) -> Option<TimeDelta> {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place among the deliveries that may wait for this API.
@@ -216,6 +224,10 @@ impl ApiClient {
         // Who gave up has learned nothing about the API.
         let is_in_time = answered.is_ok();
         let result = answered.flatten();
+        if let Ok(Answer { at: Some(at), .. }) = &result {
+            let ahead = Some(*at - (self.clock)());
+            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
+        }
         self.metrics.api_request(
             &self.tenant,
             question.operation,

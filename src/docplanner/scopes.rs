@@ -78,6 +78,11 @@ impl Scopes {
         self.taken.fetch_max(way, Ordering::Relaxed);
     }
 
+    /// What the last way asks for that the API took.
+    pub(super) fn taken(&self) -> &'static str {
+        self.ways[self.way()]
+    }
+
     /// The question asked in this way.
     pub(super) fn ask(&self, way: usize, url: &Url) -> Url {
         let mut url = url.clone();

@@ -57,13 +57,40 @@ pub async fn migrate(client: &mut Client) -> Result<Vec<String>, MigrationError>
     Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
 }
 
-/// Whether the schema is at least what this worker needs. A newer one is fine: every migration works
-/// with the previous release.
+/// The last migration that is applied, 0 if none is, and the last one that this worker knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaVersion {
+    /// Applied.
+    pub have: i32,
+    /// Known.
+    pub need: i32,
+}
+
+impl SchemaVersion {
+    /// Whether migrations are pending. A newer schema is fine: every migration works with the previous release.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.have < self.need
+    }
+}
+
+/// Whether the schema is at least what this worker needs.
 ///
 /// # Errors
 ///
 /// [`SchemaError::Behind`] if migrations are pending.
 pub async fn check_schema(client: &mut Client) -> Result<(), SchemaError> {
+    let version = schema_version(client).await?;
+    let SchemaVersion { have, need } = version;
+    if version.is_behind() { Err(SchemaError::Behind { have, need }) } else { Ok(()) }
+}
+
+/// How far the schema is.
+///
+/// # Errors
+///
+/// If the database does not tell.
+pub async fn schema_version(client: &mut Client) -> Result<SchemaVersion, SchemaError> {
     let runner = embedded::migrations::runner();
     let need = runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0);
     // Asking refinery on a fresh database would create its table, which a mere check should not.
@@ -81,5 +108,5 @@ pub async fn check_schema(client: &mut Client) -> Result<(), SchemaError> {
             .map_err(|e| SchemaError::Unreadable(Box::new(e)))?
             .map_or(0, |migration| migration.version())
     };
-    if have < need { Err(SchemaError::Behind { have, need }) } else { Ok(()) }
+    Ok(SchemaVersion { have, need })
 }

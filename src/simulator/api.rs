@@ -15,6 +15,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -160,6 +161,7 @@ fn shared(options: Options) -> Shared {
         limiter: Mutex::new(Limiter::new(rate_limit)),
         faults: Faults::new(seed),
         log: Log::new(),
+        seconds_ahead: AtomicI64::new(0),
         stop: CancellationToken::new(),
     }
 }

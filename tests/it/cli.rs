@@ -1,6 +1,7 @@
 //! The commands as a person and a script see them.
 
 mod check;
+mod check_connect;
 mod explain;
 mod mapping;
 mod migrate;

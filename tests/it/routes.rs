@@ -129,7 +129,7 @@ async fn an_exchange_that_is_not_there_costs_its_own_events_only() {
 
     let config = story.config_file();
     let checked = run(&["check", "--connect", "--config", config.to_str().unwrap()], "").await;
-    let told = "PROBLEM  exchange acme.events of a route: it is not there";
+    let told = "ERROR    exchange acme.events of a route: it is not there";
     assert_eq!((checked.code, checked.stdout.contains(told)), (1, true), "{}", checked.stdout);
 
     // Believed to be missing for a while.

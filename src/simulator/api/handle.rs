@@ -1,6 +1,7 @@
 //! What a test can do with a running simulator.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,11 @@ impl Handle {
     /// Another limit from now on, with nothing used of it yet.
     pub fn set_rate_limit(&self, limit: Option<RateLimit>) {
         *self.shared.limiter.lock().unwrap_or_else(PoisonError::into_inner) = Limiter::new(limit);
+    }
+
+    /// From now on the `Date` of its answers is this much ahead; behind, if negative.
+    pub fn set_seconds_ahead(&self, seconds: i64) {
+        self.shared.seconds_ahead.store(seconds, Ordering::Relaxed);
     }
 
     /// Every token given so far answers 401 from now on.

@@ -1,5 +1,6 @@
 //! Takes a request through everything that can happen to it.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -7,9 +8,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub(super) limiter: Mutex<Limiter>,
     pub(super) faults: Faults,
     pub(super) log: Log,
+    /// How wrong its clock is, in its `Date` headers.
+    pub(super) seconds_ahead: AtomicI64,
     pub(super) stop: CancellationToken,
 }
 
@@ -60,7 +63,7 @@ async fn serve(
         return Response::default();
     };
     shared.log.answered(number, response.status().as_u16());
-    response
+    shared.with_date(response)
 }
 
 fn logged(parts: &Parts) -> LoggedRequest {
@@ -75,6 +78,19 @@ fn logged(parts: &Parts) -> LoggedRequest {
 }
 
 impl Shared {
+    /// The server tells the time itself, unless the clock is to go wrong.
+    fn with_date(&self, mut response: Response) -> Response {
+        let ahead = self.seconds_ahead.load(Ordering::Relaxed);
+        if ahead != 0 {
+            let date = Utc::now() + TimeDelta::seconds(ahead);
+            let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            if let Ok(date) = HeaderValue::from_str(&date) {
+                response.headers_mut().insert(header::DATE, date);
+            }
+        }
+        response
+    }
+
     /// `None`: no answer, the connection is to be torn down.
     async fn answer_with_faults(&self, parts: &Parts, body: Body) -> Option<Response> {
         let release = self.faults.release_signal();

@@ -87,8 +87,9 @@ async fn a_queue_with_other_arguments_is_a_problem_with_a_remedy() {
     assert!(declared.stderr.contains("PRECONDITION_FAILED"), "{}", declared.stderr);
     let checked = vhost.run(&["check", "--connect"]).await;
     assert_eq!(checked.code, 1);
-    assert!(checked.stdout.contains("PROBLEM  topology"), "{}", checked.stdout);
-    assert!(checked.stdout.contains("emptied and deleted first"), "{}", checked.stdout);
+    let told = "ERROR    queue docplanner.notifications: PRECONDITION_FAILED";
+    assert!(checked.stdout.contains(told), "{}", checked.stdout);
+    assert!(checked.stdout.contains("remedy: empty and delete it"), "{}", checked.stdout);
 }
 
 #[tokio::test]

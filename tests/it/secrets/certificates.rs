@@ -182,8 +182,8 @@ async fn what_tls_fails_at_is_told_with_the_setting_to_look_at() {
             continue;
         };
         for section in ["broker", "database"] {
-            let mut problems = ran.stdout.lines().filter(|line| line.starts_with("PROBLEM"));
-            let problem = problems.find(|line| line.starts_with(&format!("PROBLEM  {section}: ")));
+            let mut problems = ran.stdout.lines().filter(|line| line.starts_with("ERROR"));
+            let problem = problems.find(|line| line.starts_with(&format!("ERROR    {section}: ")));
             let problem = problem.unwrap_or_else(|| panic!("{told}: {}", ran.stdout));
             // A server that refuses our certificate may be gone before its refusal is read.
             let broke = told.starts_with("the server") && problem.contains("Connection reset");

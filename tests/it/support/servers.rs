@@ -108,6 +108,11 @@ impl Servers {
         address(&self.database_url)
     }
 
+    /// `http://guest:guest@127.0.0.1:15672`
+    pub fn management_url(&self) -> &str {
+        &self.management_url
+    }
+
     /// `kill postgresql`, `rabbitmqctl status`, … : a command of `tests/servers`.
     pub async fn control(&self, arguments: &[&str]) {
         let name = self.name;

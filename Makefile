@@ -69,7 +69,7 @@ servers-down: ## Stop every server of this checkout; the data stays
 ##### Checks #####
 
 .PHONY: check
-check: fmt-check clippy doc deny rules ## Everything that is checked without running the program
+check: fmt-check clippy doc deny rules schemas-check ## Everything that is checked without running the program
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -98,6 +98,36 @@ deny: $(CARGO_DENY) ## Check licences, duplicate crates and their sources
 rules: ## Check the alerts' rules and the dashboard (unpacks Debian's Prometheus if there is none)
 	deploy/grafana/generate --check
 	@tools=$$(tests/dashboards/install) && cd deploy/prometheus && "$$tools/promtool" check rules alerts.yaml && "$$tools/promtool" test rules alerts_test.yaml
+
+# With the settings that nobody has changed.
+PRINT_SCHEMA := env -u DOCPLANNER_WORKER_CONFIG target/debug/docplanner-worker schema
+
+.PHONY: schemas
+schemas: ## Print the schemas in deploy/schemas anew
+	cargo build --locked --bin docplanner-worker
+	mkdir -p deploy/schemas
+	for document in events asyncapi config; do $(PRINT_SCHEMA) $$document > deploy/schemas/$$document.json || exit 1; done
+
+.PHONY: schemas-check
+schemas-check: ## Check that the schemas are those of the code, and that others' tools take them
+	cargo build --locked --bin docplanner-worker
+	@for document in events asyncapi config; do \
+	  $(PRINT_SCHEMA) $$document | diff -u deploy/schemas/$$document.json - || { echo "deploy/schemas/$$document.json is not what the code says: make schemas"; exit 1; }; \
+	done
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory contracts; \
+	else echo "Not checked: AsyncAPI's parser and the CloudEvents SDK, which need Node.js (Debian: nodejs, npm)"; fi
+
+# The official AsyncAPI parser and the CloudEvents SDK of another language, installed under target/.
+.PHONY: contracts
+contracts: target/contracts/node_modules/.package-lock.json
+	cp tests/contracts/check.mjs target/contracts/
+	node target/contracts/check.mjs deploy/schemas/asyncapi.json tests/fixtures/events tests/fixtures/events-of-time
+
+target/contracts/node_modules/.package-lock.json: tests/contracts/package-lock.json
+	mkdir -p target/contracts
+	cp tests/contracts/package.json tests/contracts/package-lock.json target/contracts/
+	npm ci --prefix target/contracts --ignore-scripts --no-audit --no-fund
+	touch $@
 
 target/tools/bin/cargo-deny:
 	@echo "building cargo-deny once (two to four minutes)"

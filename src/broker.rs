@@ -2,13 +2,14 @@
 
 mod connection;
 mod consumer;
-mod properties;
+pub(crate) mod properties;
 mod publisher;
 mod queues;
 mod report;
 mod settle;
 mod topology;
 
+pub(crate) use self::{connection::step, consumer::ACKS_PASS_ON};
 pub use self::{
     connection::{BrokerError, connect},
     consumer::Consumer,

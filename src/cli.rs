@@ -1,10 +1,14 @@
 //! The command line: one file per command.
 
 mod check;
+mod dead_letters;
 mod explain;
 mod mapping;
 mod migrate;
+mod print;
 mod run;
+mod schema;
+mod tenant;
 mod topology;
 
 use std::{
@@ -18,6 +22,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use deadpool_postgres::Object;
 use serde::Serialize;
 
+use self::{
+    print::{print, print_while_read},
+    tenant::tenant,
+};
 use crate::{
     config::{Problems, Settings},
     database::{connect_pool, told},
@@ -51,8 +59,18 @@ enum Command {
         #[command(subcommand)]
         action: mapping::Action,
     },
+    /// What was set aside for a person: look at it, put it back, throw it away.
+    DeadLetters {
+        #[command(subcommand)]
+        action: dead_letters::Action,
+    },
     /// Tell what a notification would become; publishes nothing, writes nothing.
     Explain(explain::Arguments),
+    /// Print what others rely on: the schemas of events and settings, and the queues.
+    Schema {
+        #[command(subcommand)]
+        document: schema::Document,
+    },
 }
 
 /// What every command takes.
@@ -101,7 +119,9 @@ impl Cli {
             Command::Check(arguments) => check::execute(&arguments),
             Command::Topology { action } => topology::execute(&action),
             Command::Mapping { action } => mapping::execute(&action),
+            Command::DeadLetters { action } => dead_letters::execute(&action),
             Command::Explain(arguments) => explain::execute(&arguments),
+            Command::Schema { document } => schema::execute(&document),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

@@ -11,7 +11,8 @@ use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context;
 use lapin::uri::AMQPUri;
 use rustls::ClientConfig;
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::{
     credential::Credential,
@@ -22,8 +23,9 @@ pub use crate::private::Secret;
 use crate::tls::{ClientTls, TlsFileError, TlsFiles};
 
 /// All settings.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["tenants"]))]
 pub struct Settings {
     /// RabbitMQ.
     pub broker: BrokerSettings,
@@ -36,6 +38,7 @@ pub struct Settings {
     /// OpenTelemetry traces.
     pub traces: TraceSettings,
     /// The API clients whose notifications arrive.
+    #[schemars(length(min = 1))]
     pub tenants: Vec<TenantSettings>,
     /// What was read of the other sections, for telling what has changed.
     #[serde(skip)]
@@ -50,8 +53,11 @@ impl PartialEq for Settings {
 }
 
 /// `[broker]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("dependencies" = {
+    "client_cert_file": ["client_key_file"], "client_key_file": ["client_cert_file"]
+}))]
 pub struct BrokerSettings {
     /// `amqp://user:password@host:5672/vhost`, or `amqps://`.
     pub url: Credential,
@@ -67,18 +73,23 @@ pub struct BrokerSettings {
     #[serde(skip)]
     pub tls: ClientTls,
     /// Where the relay puts notifications. Retry and dead-letter queues are named after it.
+    #[schemars(length(min = 1, max = 200))]
     pub queue: String,
     /// Where events go.
+    #[schemars(length(min = 1, max = 200))]
     pub exchange: String,
     /// How many deliveries are in flight at most, which also bounds memory: prefetch × body.
+    #[schemars(range(min = 1))]
     pub prefetch: u16,
     /// How long a failed delivery waits before each next try; one retry queue each. After the last
     /// one it is dead-lettered.
     #[serde(deserialize_with = "durations")]
+    #[schemars(length(min = 1))]
     pub retry_delays: Vec<Duration>,
     /// Whether missing queues, exchanges and bindings are declared; if not, only verified.
     pub declare_topology: bool,
     /// A larger body is dead-lettered unread.
+    #[schemars(range(min = 1))]
     pub max_body_bytes: usize,
     /// How long a stopping worker finishes what is in flight. Keep it below the pod's
     /// `terminationGracePeriodSeconds`.
@@ -90,8 +101,11 @@ pub struct BrokerSettings {
 }
 
 /// `[database]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("dependencies" = {
+    "client_cert_file": ["client_key_file"], "client_key_file": ["client_cert_file"]
+}))]
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:5432/database?sslmode=verify-full`.
     pub url: Credential,
@@ -107,6 +121,7 @@ pub struct DatabaseSettings {
     #[serde(skip)]
     pub tls: ClientTls,
     /// Connections per pod. Claims and closings travel in batches, so few are enough.
+    #[schemars(range(min = 2))]
     pub pool_size: usize,
     /// How long completed idempotency keys are kept. The API can re-send for 14 days and 72 hours.
     #[serde(deserialize_with = "duration")]
@@ -118,7 +133,7 @@ pub struct DatabaseSettings {
 }
 
 /// `[http]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// Where `/livez`, `/readyz` and `/metrics` are served.
@@ -126,7 +141,7 @@ pub struct HttpSettings {
 }
 
 /// `[log]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// `json` or `text`.
@@ -136,17 +151,19 @@ pub struct LogSettings {
 }
 
 /// `[traces]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TraceSettings {
     /// The collector's OTLP over HTTP, such as `http://collector:4318`; none: no traces.
+    #[schemars(regex(pattern = "^https?://"))]
     pub endpoint: Option<String>,
     /// How many of the traces that begin here are kept: 1 all, 0 none. Those that began elsewhere go by their sender.
+    #[schemars(range(min = 0, max = 1))]
     pub sample_ratio: f64,
 }
 
 /// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One object a line.
@@ -156,16 +173,24 @@ pub enum LogFormat {
 }
 
 /// `[[tenants]]`: one API client of Docplanner.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(
+    extend("required" = ["id", "domain", "client_id"]),
+    extend("oneOf" = [{ "required": ["client_secret"] }, { "required": ["client_secret_file"] }])
+)]
 pub struct TenantSettings {
     /// `[a-z0-9-]{1,40}`; the first word of its routing keys.
+    #[schemars(regex(pattern = "^[a-z0-9-]{1,40}$"))]
     pub id: String,
     /// The country's domain, such as `znanylekarz.pl`.
+    #[schemars(regex(pattern = "^(?!www\\.)[^/]+$"))]
     pub domain: String,
     /// Replaces `https://www.{domain}`.
+    #[schemars(regex(pattern = "^https?://"))]
     pub base_url: Option<String>,
     /// OAuth client id.
+    #[schemars(length(min = 1))]
     pub client_id: String,
     /// OAuth client secret.
     pub client_secret: Credential,
@@ -193,7 +218,7 @@ pub struct TenantSettings {
 }
 
 /// What tells whether a visit is online.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnlineDetection {
     /// The address: `is_online_only`.
@@ -205,7 +230,7 @@ pub enum OnlineDetection {
 }
 
 /// What becomes of a notification whose address's flags cannot be had after the last retry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnEnrichmentFailure {
     /// Dead letter `enrichment-failed`.
@@ -215,7 +240,7 @@ pub enum OnEnrichmentFailure {
 }
 
 /// `[tenants.payments]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PaymentSettings {
     /// How long a patient has to pay; 90 minutes by Docplanner's online-features guide.
@@ -227,7 +252,7 @@ pub struct PaymentSettings {
 }
 
 /// `[tenants.video]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VideoSettings {
     /// Whether to ask the API for the link of an online visit's video call if the notification does not name it.
@@ -238,21 +263,24 @@ pub struct VideoSettings {
 }
 
 /// `[tenants.limits]`: so that one tenant's API delays no other tenant.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitSettings {
     /// Requests under way at once in one pod. Docplanner's firewall counts requests, and a cold cache would otherwise
     /// send one for each doctor at once.
+    #[schemars(range(min = 1, max = 256))]
     pub requests_in_flight: usize,
     /// How many deliveries of the tenant may wait for its API at once in one pod: no more places of the prefetch window
-    /// are held by an API that is slow. By default [`TenantSettings::places`].
+    /// are held by an API that is slow. By default a quarter of the window, and all of it for the only tenant.
+    #[schemars(range(min = 1))]
     pub concurrency: Option<usize>,
     /// The share of the API's quota that only timers spend: payments that are due, reminders.
+    #[schemars(range(min = 0, max = 0.9))]
     pub payment_reserve: f64,
 }
 
 /// `[tenants.mapping]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MappingSettings {
     /// What becomes of an event that names something without a mapping.
@@ -260,7 +288,7 @@ pub struct MappingSettings {
 }
 
 /// What becomes of an event that names something without a mapping.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnMissing {
     /// Published, with what is missing in `unmapped`.

@@ -28,6 +28,7 @@ pub mod timers;
 pub mod broker;
 pub mod catalog;
 pub mod database;
+pub mod desk;
 pub mod docplanner;
 pub mod inbox;
 pub mod mapping;
@@ -44,6 +45,9 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
 pub mod traces;
+
+// What others rely on, as documents.
+pub mod schema;
 
 #[cfg(feature = "simulator")]
 pub mod simulator;

@@ -13,6 +13,7 @@ mod values;
 mod wire;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -180,27 +181,37 @@ pub struct Service {
 }
 
 /// Who comes. There is no patient id in any payload of the API.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "named as in the API's Patient schema")]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Patient {
+    /// Given name.
     pub name: Option<Private<String>>,
+    /// Family name.
     pub surname: Option<Private<String>>,
+    /// E-mail address.
     pub email: Option<Private<String>>,
+    /// Telephone number, with the country's code.
     pub phone: Option<Private<String>>,
+    /// Date of birth.
     pub birth_date: Option<Private<NaiveDate>>,
     /// National identification number. A numeric one has lost its leading zeros upstream.
     pub nin: Option<Private<String>>,
+    /// Docplanner's word.
+    #[schemars(extend("examples" = ["f", "m"]))]
     pub gender: Option<Private<String>>,
+    /// Number of the insurance card.
     pub insurance_number: Option<Private<String>>,
 }
 
 /// The patient's insurance as named at booking.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "named as in the API's schema")]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Insurance {
+    /// Docplanner's id of the insurer.
     pub id: Option<String>,
+    /// Name of the insurer.
     pub name: Option<String>,
+    /// Name of the plan.
     pub plan: Option<String>,
+    /// Docplanner's id of the plan.
     pub plan_id: Option<String>,
 }
 
@@ -223,7 +234,7 @@ pub struct PaymentChange {
 }
 
 /// Whether the patient came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the API's own words")]
 pub enum Presence {

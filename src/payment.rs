@@ -7,6 +7,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::notification::{Booking, Fact, PaymentStatus};
 
@@ -37,7 +39,8 @@ pub enum PaymentState {
 }
 
 /// What an outcome is based on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// `booking-payment-status-changed` said so.
     StatusEvent,

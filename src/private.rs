@@ -1,7 +1,8 @@
 //! Patient data and secrets as types that cannot be printed.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 /// A value that identifies a patient, or may: it can be compared and serialized into an event, but
@@ -29,8 +30,25 @@ impl<T> fmt::Debug for Private<T> {
     }
 }
 
+/// In a schema it is marked, so that whoever stores or shows events can tell what to protect.
+impl<T: JsonSchema> JsonSchema for Private<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = T::json_schema(generator);
+        schema.insert("x-personal-data".into(), true.into());
+        schema
+    }
+}
+
 /// A credential. Like [`Private`] it cannot be printed, and it cannot be serialized either.
-#[derive(Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Secret(String);
 

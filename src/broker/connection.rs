@@ -55,7 +55,7 @@ pub enum BrokerError {
 }
 
 /// Runs one step against the broker, bounded in time.
-pub(super) async fn step<T>(
+pub(crate) async fn step<T>(
     name: &'static str,
     action: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, BrokerError> {

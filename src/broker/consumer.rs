@@ -43,7 +43,7 @@ use crate::{
 /// RabbitMQ passes acknowledgements on to a quorum queue 32 at a time, and forgets the rest when the
 /// channel ends. Nothing tells when it is done. Too short, and what is finished is delivered again,
 /// to be recognized as a duplicate; longer only makes a stop take longer.
-const ACKS_PASS_ON: Duration = Duration::from_millis(250);
+pub(crate) const ACKS_PASS_ON: Duration = Duration::from_millis(250);
 
 /// For releasing leases and handing over what could not be finished in time. All of that together is
 /// two round trips; a server that is away must not keep a stopping worker for longer.

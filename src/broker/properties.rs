@@ -12,22 +12,24 @@ use crate::{
 };
 
 /// Which tenant a notification is for.
-const TENANT: &str = "x-docplanner-tenant";
+pub(crate) const TENANT: &str = "x-docplanner-tenant";
 /// How often a delivery has failed.
-const ATTEMPTS: &str = "x-attempts";
+pub(crate) const ATTEMPTS: &str = "x-attempts";
 /// A quorum queue counts here how often it has delivered the message in vain.
 const DELIVERY_COUNT: &str = "x-delivery-count";
 /// RabbitMQ 4.3 adds how often it was handed out at all.
 const ACQUIRED_COUNT: &str = "x-acquired-count";
 /// The same, of the copies before this one: whoever waits in a retry queue comes back as another
 /// message, and the broker counts that from zero.
-const EARLIER_DELIVERIES: &str = "x-earlier-deliveries";
+pub(crate) const EARLIER_DELIVERIES: &str = "x-earlier-deliveries";
 /// When a message was put into a retry queue.
-const RETRIED_AT: &str = "x-retried-at";
+pub(crate) const RETRIED_AT: &str = "x-retried-at";
 /// Why a message is a dead letter. One that comes with it was put back by a person.
-const REASON: &str = "x-reason";
-const ERROR: &str = "x-error";
-const FAILED_AT: &str = "x-failed-at";
+pub(crate) const REASON: &str = "x-reason";
+pub(crate) const ERROR: &str = "x-error";
+pub(crate) const FAILED_AT: &str = "x-failed-at";
+/// When a dead letter was put back.
+pub(crate) const REPLAYED_AT: &str = "x-replayed-at";
 /// Identifies a publish, because a returned message arrives apart from its confirm.
 const PUBLISH_ID: &str = "x-publish-id";
 
@@ -49,9 +51,7 @@ pub(super) fn delivery(message: &lapin::message::Delivery) -> Delivery {
             .into_iter()
             .filter_map(|name| u64::try_from(integer(headers.as_ref()?, name)?).ok())
             .fold(0, u64::saturating_add),
-        retried_at: headers
-            .and_then(|headers| text(headers, RETRIED_AT))
-            .and_then(|at| Some(DateTime::parse_from_rfc3339(&at).ok()?.to_utc())),
+        retried_at: headers.and_then(|headers| moment(headers, RETRIED_AT)),
         sent_at: sent_at(&message.properties),
         message_id: message.properties.message_id().as_ref().map(ToString::to_string),
         traceparent: headers.and_then(|headers| text(headers, "traceparent")),
@@ -65,8 +65,7 @@ fn sent_at(properties: &BasicProperties) -> Option<DateTime<Utc>> {
 
 /// When a dead letter became one.
 pub(super) fn dead_since(properties: &BasicProperties) -> Option<DateTime<Utc>> {
-    let failed_at = text(properties.headers().as_ref()?, FAILED_AT)?;
-    Some(DateTime::parse_from_rfc3339(&failed_at).ok()?.to_utc())
+    moment(properties.headers().as_ref()?, FAILED_AT)
 }
 
 /// The properties of an event.
@@ -133,6 +132,23 @@ pub(super) fn for_dead_letter(
     handed_over(original, headers)
 }
 
+/// The properties of a dead letter that is put back: its own, and when. It begins anew.
+pub(crate) fn for_replay(original: &BasicProperties, now: DateTime<Utc>) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    for (name, value) in own_headers(original).inner() {
+        if name.as_str() != ATTEMPTS {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    headers.insert(REPLAYED_AT.into(), long_string(&rfc3339(now)));
+    handed_over(original, headers)
+}
+
+/// Whether the broker changes this header whenever it hands the message out.
+pub(crate) fn is_the_brokers_count(name: &str) -> bool {
+    matches!(name, DELIVERY_COUNT | ACQUIRED_COUNT)
+}
+
 /// Marks a publish with its id.
 pub(super) fn with_publish_id(properties: &BasicProperties, id: u64) -> BasicProperties {
     let mut headers = properties.headers().clone().unwrap_or_default();
@@ -196,8 +212,23 @@ fn handed_over(original: &BasicProperties, headers: FieldTable) -> BasicProperti
     properties.with_delivery_mode(PERSISTENT).with_headers(headers)
 }
 
-fn text(headers: &FieldTable, name: &str) -> Option<String> {
-    match headers.inner().get(name)? {
+/// A header as text.
+pub(crate) fn text(headers: &FieldTable, name: &str) -> Option<String> {
+    as_text(headers.inner().get(name)?)
+}
+
+/// A header as a whole number.
+pub(crate) fn integer(headers: &FieldTable, name: &str) -> Option<i64> {
+    as_integer(headers.inner().get(name)?)
+}
+
+/// A header as a moment.
+pub(crate) fn moment(headers: &FieldTable, name: &str) -> Option<DateTime<Utc>> {
+    Some(DateTime::parse_from_rfc3339(&text(headers, name)?).ok()?.to_utc())
+}
+
+pub(crate) fn as_text(value: &AMQPValue) -> Option<String> {
+    match value {
         AMQPValue::LongString(text) => String::from_utf8(text.as_bytes().to_vec()).ok(),
         AMQPValue::ShortString(text) => Some(text.to_string()),
         _ => None,
@@ -205,8 +236,8 @@ fn text(headers: &FieldTable, name: &str) -> Option<String> {
 }
 
 /// Which integer type a header has is up to the client that wrote it, and to the broker's version.
-fn integer(headers: &FieldTable, name: &str) -> Option<i64> {
-    match headers.inner().get(name)? {
+pub(crate) fn as_integer(value: &AMQPValue) -> Option<i64> {
+    match value {
         AMQPValue::ShortShortInt(n) => Some((*n).into()),
         AMQPValue::ShortShortUInt(n) => Some((*n).into()),
         AMQPValue::ShortInt(n) => Some((*n).into()),

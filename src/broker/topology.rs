@@ -247,6 +247,25 @@ impl Topology {
         step("cannot close a channel", channel.close(200, "declared".into())).await
     }
 
+    /// Whether the dead-letter queue, which has to be there, has the arguments that we give it. Not being allowed to
+    /// ask is no.
+    pub(crate) async fn dead_is_as_declared(
+        &self,
+        connection: &Connection,
+    ) -> Result<bool, BrokerError> {
+        let channel = step("cannot open a channel", connection.create_channel()).await?;
+        let dead = self.dead();
+        let Some(queue) = self.queues.iter().find(|queue| queue.name == dead) else {
+            return Ok(false);
+        };
+        // The broker closes the channel of a declaration that it refuses.
+        let is_same = queue.declare(&channel, false).await.is_ok();
+        if is_same {
+            step("cannot close a channel", channel.close(200, "asked".into())).await?;
+        }
+        Ok(is_same)
+    }
+
     async fn verify(&self, connection: &Connection) -> Result<(), BrokerError> {
         let channel = step("cannot open a channel", connection.create_channel()).await?;
         for exchange in &self.exchanges {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Common, Failure, Output, block_on, migrated_database, pretty};
+use super::{Common, Failure, Output, block_on, migrated_database, pretty, print};
 use crate::{
     app,
     broker::{self, Topology},
@@ -48,7 +48,7 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
         Ok(settings) => settings,
         Err(problems) if arguments.output == Output::Json => {
             let findings: Vec<_> = problems.0.iter().map(Finding::from).collect();
-            println!("{}", pretty(&findings)?);
+            print(pretty(&findings)?)?;
             return Err(Failure::ToldUsage);
         }
         Err(problems) => return Err(problems.into()),
@@ -60,8 +60,8 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
         findings.extend(block_on(connect(&settings))?);
     }
     match arguments.output {
-        Output::Text => print_text(&findings),
-        Output::Json => println!("{}", pretty(&findings)?),
+        Output::Text => findings.iter().try_for_each(|finding| print(finding.in_words()))?,
+        Output::Json => print(pretty(&findings)?)?,
     }
     let all_good = findings.iter().all(|finding| finding.ok);
     if all_good { Ok(()) } else { Err(Failure::Told) }
@@ -176,6 +176,18 @@ impl Finding {
         Self::of(what.to_owned(), Ok(()), "")
     }
 
+    fn in_words(&self) -> String {
+        let Finding { what, ok, problem, remedy } = self;
+        match problem {
+            None => format!("ok       {what}"),
+            Some(problem) => {
+                let word = if *ok { "WARNING" } else { "PROBLEM" };
+                let remedy = remedy.unwrap_or_default();
+                format!("{word}  {what}: {problem}\n         remedy: {remedy}")
+            }
+        }
+    }
+
     fn of(what: String, checked: Result<(), String>, remedy: &'static str) -> Self {
         let problem = checked.err();
         let remedy = problem.as_ref().map(|_| remedy);
@@ -187,18 +199,5 @@ impl From<&Problem> for Finding {
     fn from(Problem { path, message }: &Problem) -> Self {
         let what = format!("settings: {path}");
         Self { what, ok: false, problem: Some(message.clone()), remedy: None }
-    }
-}
-
-fn print_text(findings: &[Finding]) {
-    for Finding { what, ok, problem, remedy } in findings {
-        match problem {
-            None => println!("ok       {what}"),
-            Some(problem) => {
-                let word = if *ok { "WARNING" } else { "PROBLEM" };
-                let remedy = remedy.unwrap_or_default();
-                println!("{word}  {what}: {problem}\n         remedy: {remedy}");
-            }
-        }
     }
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use self::{destination::Destination, flags::Flags, identifiers::Identifiers, order::Order};
-use super::{Common, Failure, Output, block_on, pretty, read_file};
+use super::{Common, Failure, Output, block_on, pretty, print, read_file};
 use crate::{
     app, clock,
     config::Settings,
@@ -90,8 +90,8 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     let body = read_file(&arguments.file)?;
     let explanation = block_on(explain(&settings, arguments.tenant.as_deref(), &body))??;
     match arguments.output {
-        Output::Text => explanation.print()?,
-        Output::Json => println!("{}", pretty(&explanation)?),
+        Output::Text => print(explanation.in_words()?)?,
+        Output::Json => print(pretty(&explanation)?)?,
     }
     if explanation.dead_letter.is_none() { Ok(()) } else { Err(Failure::Told) }
 }
@@ -184,11 +184,10 @@ impl Explanation {
         }
     }
 
-    fn print(&self) -> anyhow::Result<()> {
-        let line = |name: &str, value: Option<&str>| {
-            if let Some(value) = value {
-                println!("{name:<16} {value}");
-            }
+    fn in_words(&self) -> anyhow::Result<String> {
+        let mut lines = Vec::new();
+        let mut line = |name: &str, value: Option<&str>| {
+            lines.extend(value.map(|value| format!("{name:<16} {value}")));
         };
         line("kind", self.kind);
         line("tenant", self.tenant.as_deref());
@@ -205,14 +204,14 @@ impl Explanation {
             line(name, Some(value));
         }
         if let Some(event) = &self.event {
-            println!("event            {}", pretty(event)?);
+            line("event", Some(&pretty(event)?));
         }
         for (event, route) in self.then.iter().zip(&self.then_routes) {
-            println!("then             {}", pretty(event)?);
+            line("then", Some(&pretty(event)?));
             for (name, value) in route.lines() {
                 line(name, Some(value));
             }
         }
-        Ok(())
+        Ok(lines.join("\n"))
     }
 }

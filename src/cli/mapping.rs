@@ -9,7 +9,6 @@ mod sync;
 use clap::Subcommand;
 
 use super::Failure;
-use crate::config::{Settings, TenantSettings};
 
 /// What to do with a mapping.
 #[derive(Debug, Subcommand)]
@@ -31,12 +30,4 @@ pub(super) fn execute(action: &Action) -> Result<(), Failure> {
         Action::Sync(arguments) => sync::execute(arguments),
         Action::Report(arguments) => report::execute(arguments),
     }
-}
-
-/// The tenant of this id.
-fn tenant<'s>(settings: &'s Settings, id: &str) -> Result<&'s TenantSettings, Failure> {
-    settings.tenants.iter().find(|tenant| tenant.id == id).ok_or_else(|| {
-        let known: Vec<_> = settings.tenants.iter().map(|tenant| tenant.id.as_str()).collect();
-        Failure::Usage(format!("unknown tenant {id:?}; the settings have: {}", known.join(", ")))
-    })
 }

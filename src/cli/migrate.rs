@@ -2,19 +2,16 @@
 
 use anyhow::Context;
 
-use super::{Common, Failure, block_on};
+use super::{Common, Failure, block_on, print};
 use crate::{config::Settings, database::connect_pool, inbox};
 
 pub(super) fn execute(common: &Common) -> Result<(), Failure> {
     let settings = common.settings()?;
     let applied = block_on(migrate(&settings))??;
     if applied.is_empty() {
-        println!("the database is up to date");
+        print("the database is up to date")?;
     }
-    for migration in applied {
-        println!("applied {migration}");
-    }
-    Ok(())
+    applied.iter().try_for_each(|migration| print(format!("applied {migration}")))
 }
 
 async fn migrate(settings: &Settings) -> anyhow::Result<Vec<String>> {

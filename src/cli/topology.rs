@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{Common, Failure, block_on};
+use super::{Common, Failure, block_on, print};
 use crate::{
     broker::{self, Topology},
     config::Settings,
@@ -23,24 +23,22 @@ pub(super) fn execute(action: &Action) -> Result<(), Failure> {
             let settings = common.settings()?;
             let topology = Topology::new(&settings.broker, settings.targets());
             let missing = block_on(declare(&settings, &topology))??;
-            for name in topology.names() {
-                println!("declared {name}");
-            }
+            topology.names().iter().try_for_each(|name| print(format!("declared {name}")))?;
             for exchange in missing {
                 eprintln!(
                     "exchange {exchange} of a route is not there; its owner has to declare it"
                 );
             }
+            Ok(())
         }
         Action::Export(common) => {
             let settings = common.settings()?;
             let uri = settings.broker.uri();
             let vhost = uri.map_or_else(|_| "/".to_owned(), |uri| uri.vhost);
             let topology = Topology::new(&settings.broker, settings.targets());
-            println!("{:#}", topology.definitions(&vhost));
+            print(format!("{:#}", topology.definitions(&vhost)))
         }
     }
-    Ok(())
 }
 
 /// Which exchanges of routes are missing then: they are other people's.

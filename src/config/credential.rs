@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::Secret;
@@ -14,7 +15,8 @@ use crate::rotation::LastGood;
 /// A secret as it is now: given in the settings, or in a file, which may be replaced while the worker
 /// runs. Ask for it whenever it is needed, and do not keep the answer. Clones share what they know
 /// of the file.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, JsonSchema)]
+#[schemars(with = "String")]
 pub struct Credential {
     given: Secret,
     file: Option<Arc<SecretFile>>,

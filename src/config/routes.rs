@@ -1,5 +1,6 @@
 //! `[[tenants.routes]]`: what a tenant's own rules say, and what cannot be meant.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{BrokerSettings, Problem, Settings, TenantSettings, load::nearest, validate::problem};
@@ -12,24 +13,35 @@ use crate::{
 const LONGEST_NAME: usize = 255;
 
 /// `[[tenants.routes]]`: the first one that matches says where an event goes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(
+    extend("oneOf" = [
+        { "required": ["queue"] },
+        { "required": ["exchange", "routing_key"] },
+        { "required": ["drop"], "properties": { "drop": { "const": true } } },
+    ]),
+    extend("dependencies" = { "exchange": ["routing_key"], "routing_key": ["exchange"] })
+)]
 pub struct RouteSettings {
     /// `match`: what the event has to be.
     #[serde(rename = "match")]
     pub matches: MatchSettings,
     /// Into this queue, which is declared.
+    #[schemars(length(min = 1, max = 255))]
     pub queue: Option<String>,
     /// To this exchange, which has to be there.
+    #[schemars(length(min = 1, max = 255))]
     pub exchange: Option<String>,
     /// With this routing key.
+    #[schemars(length(max = 255))]
     pub routing_key: Option<String>,
     /// Nowhere.
     pub drop: bool,
 }
 
 /// What an event has to be for a route; all of it that is given.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MatchSettings {
     /// The address's flag `is_online_only`.
@@ -39,6 +51,7 @@ pub struct MatchSettings {
     /// `online`, `onsite` or `unknown`, as in the event.
     pub modality: Option<Modality>,
     /// `"booking.*"`, `"payment.paid"`, `"*"`.
+    #[schemars(length(min = 1), extend("examples" = [["booking.*", "payment.paid"], ["*"]]))]
     pub events: Option<Vec<String>>,
 }
 

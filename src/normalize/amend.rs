@@ -6,7 +6,7 @@ use super::PATIENT_ACCESS_BEFORE_START;
 use crate::{
     event::{Event, EventKind},
     notification::IdempotencyKey,
-    payment::{Basis, Payment, PaymentState},
+    payment::{Payment, PaymentState},
     private::Private,
 };
 
@@ -16,7 +16,7 @@ impl Event {
         let Some(told) = &mut self.data.payment else { return };
         told.required = true;
         told.status = Some(payment.state.as_str().to_owned());
-        told.basis = payment.basis.map(Basis::as_str);
+        told.basis = payment.basis;
         if let Some(due_at) = payment.due_at {
             let booking = self.data.booking.as_ref();
             let local = booking.and_then(|booking| booking.booked_at.or(booking.start_at));

@@ -1,7 +1,7 @@
 //! The partner's own identifiers in an event, and what has none.
 
 use crate::{
-    event::{Data, Modality},
+    event::{Data, Mappable, Modality},
     notification::presentable_id,
 };
 
@@ -32,22 +32,24 @@ impl Unmapped {
     #[must_use]
     pub fn of(data: &Data) -> Option<Self> {
         let address = data.address.id.as_deref();
-        let of_word = |word: &&'static str| match *word {
-            "facility" => shown("facility", data.facility.id.as_deref()),
-            "doctor" => shown("doctor", data.doctor.id.as_deref()),
-            "address" => shown("address", address),
-            _ => {
+        let of = |what: &Mappable| match what {
+            Mappable::Facility => shown(*what, data.facility.id.as_deref()),
+            Mappable::Doctor => shown(*what, data.doctor.id.as_deref()),
+            Mappable::Address => shown(*what, address),
+            Mappable::Service => {
                 let (service, partner_id) = data.named_service().unwrap_or_default();
                 let why = partner_id.map_or("", |_| " (mapped without `online`)");
-                format!("{} at {}{why}", shown("service", service), shown("address", address))
+                let address = shown(Mappable::Address, address);
+                format!("{} at {address}{why}", shown(*what, service))
             }
         };
-        let told: Vec<_> = data.unmapped.iter().map(of_word).collect();
+        let told: Vec<_> = data.unmapped.iter().map(of).collect();
         (!told.is_empty()).then(|| Self(told.join(", ")))
     }
 }
 
-fn shown(what: &str, id: Option<&str>) -> String {
+fn shown(what: Mappable, id: Option<&str>) -> String {
+    let what = what.as_str();
     match id.and_then(presentable_id) {
         Some(id) => format!("{what} {id}"),
         None => format!("the {what}"),
@@ -79,7 +81,7 @@ impl Data {
 
     /// What is named and has no identifier of the partner's. What the notification does not name
     /// cannot be mapped; the service of the previous booking may long be gone.
-    fn without_mapping(&self, service_lacks_online: bool) -> Vec<&'static str> {
+    fn without_mapping(&self, service_lacks_online: bool) -> Vec<Mappable> {
         let lacks =
             |id: &Option<String>, partner_id: &Option<String>| id.is_some() && partner_id.is_none();
         let service = self.named_service();
@@ -87,13 +89,13 @@ impl Data {
             id.is_some() && (partner_id.is_none() || service_lacks_online)
         });
         [
-            ("facility", lacks(&self.facility.id, &self.facility.partner_id)),
-            ("doctor", lacks(&self.doctor.id, &self.doctor.partner_id)),
-            ("address", lacks(&self.address.id, &self.address.partner_id)),
-            ("service", service_lacks),
+            (Mappable::Facility, lacks(&self.facility.id, &self.facility.partner_id)),
+            (Mappable::Doctor, lacks(&self.doctor.id, &self.doctor.partner_id)),
+            (Mappable::Address, lacks(&self.address.id, &self.address.partner_id)),
+            (Mappable::Service, service_lacks),
         ]
         .into_iter()
-        .filter_map(|(word, lacks)| lacks.then_some(word))
+        .filter_map(|(what, lacks)| lacks.then_some(what))
         .collect()
     }
 

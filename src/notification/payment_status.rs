@@ -1,10 +1,12 @@
 //! The status of a payment, in whichever of the API's vocabularies it is told.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A payment's status as the notifications or the API tell it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A payment's status in Docplanner's words. Others may come, in `snake_case`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(into = "String")]
+#[schemars(extend("examples" = ["new", "in_progress", "waiting_for_confirmation", "paid", "not_paid", "failed", "canceled", "refunded", "charged_back"]))]
 #[expect(missing_docs, reason = "the API's own words")]
 pub enum PaymentStatus {
     New,

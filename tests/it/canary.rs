@@ -2,6 +2,7 @@
 //! else, they travel on every path, and afterwards everything that is written down is searched.
 
 mod commands;
+mod desk;
 mod paths;
 
 use docplanner_worker::simulator::api::{Client, Options};

@@ -4,6 +4,7 @@ mod check;
 mod explain;
 mod mapping;
 mod migrate;
+mod pipes;
 mod topology;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::support::{
     worker::{Ran, run, run_with},
 };
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 14] = [
     &["run"],
     &["migrate"],
     &["check"],
@@ -24,16 +25,25 @@ const COMMANDS: [&[&str]; 10] = [
     &["mapping", "export", "--tenant", "acme"],
     &["mapping", "sync", "--tenant", "acme"],
     &["mapping", "report"],
+    &["dead-letters", "list"],
+    &["dead-letters", "show", "0123456789ab"],
+    &["dead-letters", "replay"],
+    &["dead-letters", "discard", "--all", "--yes"],
     &["explain", "-"],
 ];
+
+/// These need no settings.
+const PRINTS: [&[&str]; 3] =
+    [&["schema", "events"], &["schema", "asyncapi"], &["schema", "config"]];
 
 #[tokio::test]
 async fn help_tells_what_each_command_does_and_takes() {
     let mut help = Vec::new();
-    for command in [&[][..], &["topology"], &["mapping"]].iter().chain(&COMMANDS) {
+    let groups = [&[][..], &["topology"], &["mapping"], &["dead-letters"], &["schema"]];
+    for command in groups.iter().chain(&COMMANDS).chain(&PRINTS) {
         let words = command.iter().copied();
-        let words =
-            words.filter(|word| !["-", "--tenant", "acme"].contains(word)).chain(["--help"]);
+        let values = ["-", "--tenant", "acme", "0123456789ab", "--all", "--yes"];
+        let words = words.filter(|word| !values.contains(word)).chain(["--help"]);
         let words: Vec<&str> = words.collect();
         let ran = run(&words, "").await;
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{words:?}");
@@ -53,7 +63,7 @@ async fn the_version_is_told() {
 
 #[tokio::test]
 async fn wrong_usage_exits_with_2_and_tells_on_stderr() {
-    let cases: [&[&str]; 13] = [
+    let cases: [&[&str]; 19] = [
         &[],
         &["walk"],
         &["mapping"],
@@ -64,6 +74,12 @@ async fn wrong_usage_exits_with_2_and_tells_on_stderr() {
         &["mapping", "sync"],
         &["mapping", "report", "--output", "text"],
         &["explain"],
+        &["dead-letters"],
+        &["dead-letters", "show"],
+        &["dead-letters", "list", "--reason", "invald"],
+        &["dead-letters", "list", "--kind", "slot-boked"],
+        &["dead-letters", "replay", "--rate", "0/s"],
+        &["dead-letters", "replay", "--older-than", "yesterday"],
         &["run", "--walk"],
         &["check", "--output", "xml"],
         &["migrate", "--config"],
@@ -100,7 +116,7 @@ async fn a_command_that_fails_while_working_exits_with_1() {
     story.settings.database_url = format!("postgres://worker@{nobody}/worker");
     let config = story.config_file();
     let in_use = taken.local_addr().unwrap().to_string();
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["run"], "error: "),
         (&["mapping", "export", "--tenant", "acme"], "error: cannot connect to the database"),
         (
@@ -109,6 +125,7 @@ async fn a_command_that_fails_while_working_exits_with_1() {
         ),
         (&["migrate"], "error: cannot connect to the database"),
         (&["topology", "declare"], "error: "),
+        (&["dead-letters", "list"], "check broker.url: host, port, user, password"),
         (&["mapping", "sync", "--tenant", "acme"], "error: cannot connect to the database"),
         (&["mapping", "report"], "error: cannot connect to the database"),
         (&["explain", "/nonexistent/notification.json"], "error: /nonexistent/notification.json"),

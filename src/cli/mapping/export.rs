@@ -1,13 +1,9 @@
 //! `docplanner-worker mapping export`
 
-use std::io::Write;
-
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::tenant;
 use crate::{
-    cli::{Common, Failure, block_on, migrated_database},
+    cli::{Failure, block_on, migrated_database, print, tenant::OneTenant},
     config::Settings,
     mapping::{self, file::Format},
 };
@@ -16,10 +12,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
-    common: Common,
-    /// Whose mapping.
-    #[arg(long, value_name = "ID")]
-    tenant: String,
+    tenant: OneTenant,
     /// How to write it.
     #[arg(long, value_enum, default_value = "csv")]
     output: Output,
@@ -34,19 +27,17 @@ enum Output {
 }
 
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = arguments.common.settings()?;
-    tenant(&settings, &arguments.tenant)?;
+    let settings = arguments.tenant.settings()?;
     let format = match arguments.output {
         Output::Csv => Format::Csv,
         Output::Json => Format::Json,
     };
-    let exported = block_on(export(&settings, &arguments.tenant, format))??;
-    std::io::stdout().write_all(&exported).context("standard output")?;
-    Ok(())
+    let exported = block_on(export(&settings, &arguments.tenant.id, format))??;
+    print(exported.trim_end())
 }
 
-async fn export(settings: &Settings, tenant: &str, format: Format) -> anyhow::Result<Vec<u8>> {
+async fn export(settings: &Settings, tenant: &str, format: Format) -> anyhow::Result<String> {
     let client = migrated_database(settings).await?;
     let mapping = mapping::read(&client, tenant).await?;
-    format.write(mapping.rows())
+    Ok(String::from_utf8(format.write(mapping.rows())?)?)
 }

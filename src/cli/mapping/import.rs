@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::tenant;
 use crate::{
-    cli::{Common, Failure, Output, block_on, migrated_database, pretty, read_file},
+    cli::{
+        Failure, Output, block_on, migrated_database, pretty, print, read_file, tenant::OneTenant,
+    },
     config::Settings,
     mapping::{
         self, Mapping, Plan, Row,
@@ -19,10 +20,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
-    common: Common,
-    /// Whose mapping.
-    #[arg(long, value_name = "ID")]
-    tenant: String,
+    tenant: OneTenant,
     /// Only tell what would change.
     #[arg(long)]
     dry_run: bool,
@@ -54,8 +52,7 @@ struct Refusal<'r> {
 }
 
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = arguments.common.settings()?;
-    tenant(&settings, &arguments.tenant)?;
+    let settings = arguments.tenant.settings()?;
     let name = arguments.file.to_string_lossy();
     let content = read_file(&arguments.file)?;
     let wanted = match Format::of(&name, &content).parse(&content) {
@@ -64,13 +61,12 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     };
     let plan = block_on(import(&settings, arguments, wanted))??;
     match arguments.output {
-        Output::Text => print_text(arguments, &plan),
+        Output::Text => print(in_words(arguments, &plan)),
         Output::Json => {
             let Arguments { tenant, dry_run, .. } = arguments;
-            println!("{}", pretty(&Report { tenant, dry_run: *dry_run, plan: &plan })?);
+            print(pretty(&Report { tenant: &tenant.id, dry_run: *dry_run, plan: &plan })?)
         }
     }
-    Ok(())
 }
 
 async fn import(
@@ -78,7 +74,7 @@ async fn import(
     arguments: &Arguments,
     wanted: Mapping,
 ) -> anyhow::Result<Plan> {
-    let Arguments { tenant, replace, .. } = arguments;
+    let (tenant, replace) = (&arguments.tenant.id, &arguments.replace);
     let mut client = migrated_database(settings).await?;
     let plan = if arguments.dry_run {
         mapping::dry_run(&client, tenant, wanted, *replace).await?
@@ -96,39 +92,33 @@ fn refuse(arguments: &Arguments, problems: &Problems) -> Result<(), Failure> {
             eprintln!("{count} {noun} in {file}, nothing is imported:\n{problems}");
         }
         Output::Json => {
-            let refusal = Refusal { tenant: &arguments.tenant, problems: &problems.0 };
-            println!("{}", pretty(&refusal)?);
+            let refusal = Refusal { tenant: &arguments.tenant.id, problems: &problems.0 };
+            print(pretty(&refusal)?)?;
         }
     }
     Err(Failure::Told)
 }
 
 /// A dry run shows every change; an import counts them.
-fn print_text(arguments: &Arguments, plan: &Plan) {
+fn in_words(arguments: &Arguments, plan: &Plan) -> String {
     let Plan { added, changed, removed, unchanged } = plan;
-    let (tenant, not) = (&arguments.tenant, if arguments.dry_run { "would be " } else { "" });
+    let (tenant, not) = (&arguments.tenant.id, if arguments.dry_run { "would be " } else { "" });
+    let mut lines = Vec::new();
     if arguments.dry_run {
-        for row in added {
-            println!("+ {}: {}", row.key(), values(row));
-        }
-        for change in changed {
-            println!(
-                "~ {}: {} → {}",
-                change.after.key(),
-                values(&change.before),
-                values(&change.after)
-            );
-        }
-        for row in removed {
-            println!("- {}: {}", row.key(), values(row));
-        }
+        lines.extend(added.iter().map(|row| format!("+ {}: {}", row.key(), values(row))));
+        lines.extend(changed.iter().map(|change| {
+            let (before, after) = (values(&change.before), values(&change.after));
+            format!("~ {}: {before} → {after}", change.after.key())
+        }));
+        lines.extend(removed.iter().map(|row| format!("- {}: {}", row.key(), values(row))));
     }
-    println!(
+    lines.push(format!(
         "{tenant}: {} {not}added, {} {not}changed, {} {not}removed, {unchanged} unchanged",
         added.len(),
         changed.len(),
         removed.len(),
-    );
+    ));
+    lines.join("\n")
 }
 
 fn values(row: &Row) -> String {

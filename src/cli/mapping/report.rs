@@ -3,16 +3,12 @@
 mod csv;
 mod table;
 
-use std::io::{ErrorKind, Write, stdout};
-
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::tenant;
 use crate::{
     catalog::{Report, Store, report},
-    cli::{Common, Failure, block_on, pretty},
+    cli::{Common, Failure, block_on, pretty, print, tenant},
     clock,
     config::{OnlineDetection, Settings, TenantSettings},
     database::connect_pool,
@@ -59,21 +55,11 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     let good = reports.iter().all(Report::is_good);
     let text = match arguments.output {
         ReportOutput::Table => table::write(&reports),
-        ReportOutput::Json => pretty(&Reports { good, tenants: reports })? + "\n",
+        ReportOutput::Json => pretty(&Reports { good, tenants: reports })?,
         ReportOutput::Csv => csv::write(&reports)?,
     };
-    print(&text)?;
+    print(text.trim_end_matches('\n'))?;
     if good { Ok(()) } else { Err(Failure::Told) }
-}
-
-/// A large tenant's report is long; who reads the first lines only (`| head`) is no failure.
-fn print(text: &str) -> anyhow::Result<()> {
-    match stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("standard output")
-        }
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 async fn read(settings: &Settings, tenants: &[&TenantSettings]) -> anyhow::Result<Vec<Report>> {

@@ -5,11 +5,14 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use clap::Args;
 
-use super::{progress::Progress, tenant};
+use super::progress::Progress;
 use crate::{
     app,
     catalog::{self, Counts, Plan, Store, Summary, WalkError},
-    cli::{Common, Failure, Output, block_on, pretty},
+    cli::{
+        Failure, Output, block_on, pretty, print,
+        tenant::{OneTenant, tenant},
+    },
     clock,
     config::{Settings, TenantSettings},
     database::connect_pool,
@@ -21,10 +24,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
-    common: Common,
-    /// Whose API to ask.
-    #[arg(long)]
-    tenant: String,
+    tenant: OneTenant,
     /// Begin anew, even if the last walk was interrupted less than a day ago.
     #[arg(long)]
     restart: bool,
@@ -41,8 +41,8 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = arguments.common.settings()?;
-    let tenant = tenant(&settings, &arguments.tenant)?;
+    let settings = arguments.tenant.settings()?;
+    let tenant = tenant(&settings, &arguments.tenant.id)?;
     let plan = Plan {
         tenant: tenant.id.clone(),
         facilities: tenant.facilities.clone(),
@@ -53,10 +53,9 @@ pub(super) fn execute(arguments: &Arguments) -> Result<(), Failure> {
     };
     let summary = block_on(sync(&settings, tenant, &plan))??;
     match arguments.output {
-        Output::Text => print_text(&summary),
-        Output::Json => println!("{}", pretty(&summary)?),
+        Output::Text => print(in_words(&summary)),
+        Output::Json => print(pretty(&summary)?),
     }
-    Ok(())
 }
 
 async fn sync(
@@ -77,26 +76,27 @@ async fn sync(
     Ok(walked.unwrap_or(Err(WalkError::Interrupted))?)
 }
 
-fn print_text(summary: &Summary) {
+fn in_words(summary: &Summary) -> String {
     let Summary { tenant, started_at, completed_at, lists_read, .. } = summary;
     let took = duration(*completed_at - *started_at);
     let of = if summary.resumed { ", goes on with an interrupted one" } else { "" };
-    println!("tenant {tenant}: walked in {took}{of}; lists read: {lists_read}");
-    line("facilities", summary.facilities);
-    line("doctors", summary.doctors);
-    line("addresses", summary.addresses);
-    line("services", summary.services);
-    for entry in &summary.online_consultation {
-        println!("online consultation: {} \"{}\"", entry.id, entry.name);
-    }
-    for refusal in &summary.refused {
-        println!("left out: {} ({})", refusal.list, refusal.status);
-    }
+    let mut lines = vec![
+        format!("tenant {tenant}: walked in {took}{of}; lists read: {lists_read}"),
+        counted("facilities", summary.facilities),
+        counted("doctors", summary.doctors),
+        counted("addresses", summary.addresses),
+        counted("services", summary.services),
+    ];
+    let online = summary.online_consultation.iter();
+    lines.extend(online.map(|it| format!("online consultation: {} \"{}\"", it.id, it.name)));
+    let refused = summary.refused.iter();
+    lines.extend(refused.map(|it| format!("left out: {} ({})", it.list, it.status)));
+    lines.join("\n")
 }
 
-fn line(what: &str, Counts { exist, gone }: Counts) {
+fn counted(what: &str, Counts { exist, gone }: Counts) -> String {
     let gone = if gone == 0 { String::new() } else { format!(", {gone} gone") };
-    println!("{what:<11} {exist}{gone}");
+    format!("{what:<11} {exist}{gone}")
 }
 
 fn duration(time: TimeDelta) -> humantime::FormattedDuration {

@@ -47,10 +47,15 @@ fn data(name: &str, service_id: &str, partner: &PartnerIds, service_decides: boo
     normalize(&notification, &key, &position, &facts, partner, &tenant).unwrap().data
 }
 
+/// The words of `unmapped`.
+fn words(data: &Data) -> String {
+    data.unmapped.iter().map(|what| what.as_str()).collect::<Vec<_>>().join(" ")
+}
+
 /// The names in `unmapped`, and the ids that would hold the event.
 fn missing(data: &Data) -> (String, String) {
     let ids = Unmapped::of(data).map(|unmapped| unmapped.to_string());
-    (data.unmapped.join(" "), ids.unwrap_or_default())
+    (words(data), ids.unwrap_or_default())
 }
 
 #[test]
@@ -113,7 +118,7 @@ fn the_mapped_service_decides_where_it_may_and_can() {
         (None, false, Onsite, ""),
     ] {
         let data = data("slot-booked", "5", &all_mapped(online), decides);
-        assert_eq!((data.modality, data.unmapped.join(" ").as_str()), (modality, unmapped));
+        assert_eq!((data.modality, words(&data).as_str()), (modality, unmapped));
         assert_eq!(data.address.online_only, Some(false), "the address's flag stays what it is");
     }
     let pause = data("break-created", "5", &all_mapped(None), true);

@@ -164,7 +164,7 @@ async fn publish_repeat_and_contradict(story: &mut Story) {
 }
 
 /// Bodies of every kind that is set aside: cut, wrong, nobody's, without flags, too large.
-fn set_aside() -> Vec<Vec<u8>> {
+pub(super) fn set_aside() -> Vec<Vec<u8>> {
     let whole = slot_booked("3", clinic::ONSITE).to_string();
     let cut = |at: &str| whole.as_bytes()[..whole.find(at).unwrap() + at.len() / 2].to_vec();
     let mut bodies: Vec<_> = PRIVATE.iter().map(|(_, value)| cut(value)).collect();

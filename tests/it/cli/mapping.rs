@@ -187,7 +187,10 @@ async fn a_tenant_that_the_settings_do_not_have_is_refused_with_those_that_they_
     for command in commands {
         let ran = with_config(command, &config, HEADER).await;
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
-        assert_eq!(ran.stderr, "unknown tenant \"acm\"; the settings have: acme, beta\n");
+        assert_eq!(
+            ran.stderr,
+            "unknown tenant \"acm\"; did you mean \"acme\"? the settings have: acme, beta\n"
+        );
     }
 }
 

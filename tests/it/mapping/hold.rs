@@ -46,6 +46,8 @@ async fn what_is_not_mapped_is_held_and_comes_through_in_order_after_the_import(
     }
     let error = "not mapped: facility 1, doctor 123, address 234, service 112233 at address 234";
     assert_eq!(held[0].header("x-error").as_deref(), Some(error));
+    // A dead letter arrives before it is settled and counted.
+    worker.until_settled("dead_letter", 3).await;
     worker.assert_metric("dead_letters_total", &["reason=\"unmapped\""], 3).await;
     assert!(story.broker.further_events().is_empty());
 

@@ -4,15 +4,15 @@ use futures_util::StreamExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     options::{
-        BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions,
-        QueueDeclareOptions,
+        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions,
+        ConfirmSelectOptions, QueueDeclareOptions,
     },
-    types::{AMQPValue, FieldTable},
+    types::{AMQPValue, FieldTable, ShortString},
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::DEADLINE;
+use super::{DEADLINE, schema};
 
 pub const INCOMING: &str = "docplanner.notifications";
 pub const DEAD: &str = "docplanner.notifications.dead";
@@ -32,6 +32,7 @@ pub struct Broker {
     event_sender: mpsc::UnboundedSender<Published>,
     events: mpsc::UnboundedReceiver<Published>,
     dead_letters: mpsc::UnboundedReceiver<DeadLetter>,
+    dead_letter_consumer: ShortString,
 }
 
 /// An event as a partner's consumer gets it.
@@ -63,17 +64,23 @@ impl Broker {
             consume_events(&channel, queue, event_sender.clone()).await;
         }
         let (sender, dead_letters) = mpsc::unbounded_channel();
-        consume(&channel, DEAD, move |delivery| {
+        let dead_letter_consumer = consume(&channel, DEAD, move |delivery| {
             let (body, properties) = (delivery.data.clone(), delivery.properties.clone());
             let _ = sender.send(DeadLetter { body, properties });
         })
         .await;
-        Self { channel, connection, event_sender, events, dead_letters }
+        Self { channel, connection, event_sender, events, dead_letters, dead_letter_consumer }
     }
 
     /// Consumes a partner's queue that was deleted and is declared again.
     pub async fn consume_again(&self, queue: &'static str) {
         consume_events(&self.channel, queue, self.event_sender.clone()).await;
+    }
+
+    /// Lets dead letters lie in their queue from now on.
+    pub async fn leave_dead_letters(&self) {
+        let consumer = self.dead_letter_consumer.clone();
+        self.channel.basic_cancel(consumer, BasicCancelOptions::default()).await.unwrap();
     }
 
     /// Puts a body into the incoming queue, confirmed.
@@ -99,7 +106,9 @@ impl Broker {
 
     pub async fn next_event(&mut self) -> Published {
         let next = tokio::time::timeout(DEADLINE, self.events.recv()).await;
-        next.expect("an event in time").expect("the partner's consumer goes on")
+        let next = next.expect("an event in time").expect("the partner's consumer goes on");
+        schema::assert_valid(&next.body);
+        next
     }
 
     pub async fn next_dead_letter(&mut self) -> DeadLetter {
@@ -110,7 +119,11 @@ impl Broker {
     /// What has been published and not looked at so far. Only meaningful once everything that was
     /// delivered is known to be settled.
     pub fn further_events(&mut self) -> Vec<Published> {
-        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+        let further: Vec<_> = std::iter::from_fn(|| self.events.try_recv().ok()).collect();
+        for event in &further {
+            schema::assert_valid(&event.body);
+        }
+        further
     }
 
     pub fn further_dead_letters(&mut self) -> Vec<DeadLetter> {
@@ -187,16 +200,18 @@ async fn consume(
     channel: &Channel,
     queue: &str,
     mut take: impl FnMut(&lapin::message::Delivery) + Send + 'static,
-) {
+) -> ShortString {
     let options = BasicConsumeOptions::default();
     let mut deliveries = channel
         .basic_consume(queue.into(), "".into(), options, FieldTable::default())
         .await
         .unwrap();
+    let tag = deliveries.tag();
     tokio::spawn(async move {
         while let Some(Ok(delivery)) = deliveries.next().await {
             take(&delivery);
             let _ = delivery.acker.ack(BasicAckOptions::default()).await;
         }
     });
+    tag
 }

@@ -10,6 +10,7 @@ pub mod golden;
 pub mod many;
 pub mod mount;
 pub mod proxy;
+pub mod schema;
 pub mod servers;
 pub mod worker;
 

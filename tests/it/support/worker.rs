@@ -205,6 +205,14 @@ pub async fn run_with(variables: &[(&str, &str)], arguments: &[&str], stdin: &st
     start(variables, arguments, stdin).await.ended().await
 }
 
+/// Runs the worker's binary to its end, and reads nothing of what it prints: its exit code and stderr.
+pub async fn run_unread(arguments: &[&str], stdin: &str) -> (i32, String) {
+    let mut running = start(&[], arguments, stdin).await;
+    drop(running.0.stdout.take());
+    let ran = running.ended().await;
+    (ran.code, ran.stderr)
+}
+
 /// A command that runs; killed when dropped.
 pub struct Running(Child);
 

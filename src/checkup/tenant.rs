@@ -158,9 +158,9 @@ mod tests {
         }
     }
 
-    fn quota(remaining: u64) -> Option<Quota> {
+    fn quota(remaining: u64) -> Quota {
         let resets_at = Instant::now() + Duration::from_mins(1);
-        Some(Quota { limit: 8000, remaining, resets_at, ends_at: Utc::now() })
+        Quota { limit: 8000, remaining, resets_at, ends_at: Utc::now() }
     }
 
     #[test]
@@ -174,8 +174,8 @@ mod tests {
             (Probe { sample: Err(failed()), ..good() }, Level::Error),
             (Probe { sample: Ok(None), ..good() }, Level::Note),
             (Probe { sample: Ok(Some(sample(None))), ..good() }, Level::Warning),
-            (Probe { quota: quota(4000), ..good() }, Level::Ok),
-            (Probe { quota: quota(40), ..good() }, Level::Warning),
+            (Probe { quota: Some(quota(4000)), ..good() }, Level::Ok),
+            (Probe { quota: Some(quota(40)), ..good() }, Level::Warning),
             (Probe { ahead: Some(TimeDelta::seconds(29)), ..good() }, Level::Ok),
             (Probe { ahead: Some(TimeDelta::seconds(31)), ..good() }, Level::Warning),
             (Probe { ahead: Some(TimeDelta::seconds(-31)), ..good() }, Level::Warning),

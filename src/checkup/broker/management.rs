@@ -13,7 +13,7 @@ use crate::{broker::Topology, config::BrokerSettings};
 /// It only adds to what AMQP tells, so it is not waited for long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The management API as the broker's user.
+/// The management API as the user in its URL, or else the broker's.
 pub(super) struct Management {
     http: Client,
     url: Url,
@@ -106,7 +106,14 @@ impl Management {
             segments.pop_if_empty().push("api").extend(path);
         }
         let user = &self.uri.authority.userinfo;
-        let request = self.http.get(url).basic_auth(&user.username, Some(&user.password));
+        // reqwest takes those of the URL by itself.
+        let is_told = !url.username().is_empty();
+        let request = self.http.get(url);
+        let request = if is_told {
+            request
+        } else {
+            request.basic_auth(&user.username, Some(&user.password))
+        };
         // The error's own text would hold the URL, and with it perhaps a password.
         let port = self.url.port_or_known_default().unwrap_or_default();
         let silent = |_| format!("it does not answer at {host}:{port}");

@@ -108,9 +108,10 @@ impl Servers {
         address(&self.database_url)
     }
 
-    /// `http://guest:guest@127.0.0.1:15672`
-    pub fn management_url(&self) -> &str {
-        &self.management_url
+    /// `http://127.0.0.1:15672`, without a user.
+    pub fn management_url(&self) -> String {
+        let (_, address) = self.management_url.split_once('@').unwrap();
+        format!("http://{address}")
     }
 
     /// `kill postgresql`, `rabbitmqctl status`, … : a command of `tests/servers`.

@@ -32,7 +32,7 @@ dashboards: ## Ask a real Prometheus, watching two workers under load, every que
 	python3 -B tests/dashboards check
 
 .PHONY: dashboards-picture
-dashboards-picture: target/picture/installed ## Draw deploy/grafana/dashboard.png from five minutes of load
+dashboards-picture: target/picture/installed ## Draw deploy/grafana/dashboard.png from some minutes of load
 	cargo build --locked
 	python3 -B tests/dashboards record
 	target/picture/bin/python -B tests/dashboards/picture.py

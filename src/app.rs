@@ -98,6 +98,7 @@ async fn run_until_stopped(
             database: Database::new(pool.clone(), Arc::clone(&health)),
         };
         let all = tenants(&settings.tenants, Some(&shared), &Tenants::default(), &metrics)?;
+        share_places(&all, &shared);
         let roster = Arc::new(Roster::new(Tenants::new(all, vec![])));
         let served = (Arc::clone(&roster), topology.clone());
         let (consumer, timers) =
@@ -281,30 +282,38 @@ pub fn tenants(
     before: &Tenants,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Vec<Arc<Tenant>>> {
-    let is_only = settings.len() == 1;
     let tenant = |settings: &TenantSettings| {
-        let places = shared.map(|shared| settings.places(shared.prefetch, is_only));
-        let has_places =
-            |before: &Tenant| places.is_none_or(|places| before.api.client.has_places(places));
-        let before = before.of_id(&settings.id).filter(|before| has_places(before));
+        let before = before.of_id(&settings.id);
         if let Some(same) = before.as_ref().filter(|before| before.settings == *settings) {
             return Ok(Arc::clone(same));
         }
         let client = match before.filter(|before| before.settings.has_the_same_api(settings)) {
             Some(before) => Arc::clone(&before.api.client),
-            None => {
-                let client = api_client(settings, metrics)?;
-                Arc::new(match (shared, places) {
-                    (Some(shared), Some(places)) => {
-                        client.of_worker(places, shared.database.clone())
-                    }
-                    _ => client,
-                })
-            }
+            None => Arc::new(shared_client(settings, shared, metrics)?),
         };
         Ok(Arc::new(Tenant::new(settings.clone(), client)))
     };
     settings.iter().map(tenant).collect()
+}
+
+fn shared_client(
+    settings: &TenantSettings,
+    shared: Option<&Shared>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<ApiClient> {
+    let client = api_client(settings, metrics)?;
+    Ok(match shared {
+        Some(shared) => client.of_worker(shared.database.clone()),
+        None => client,
+    })
+}
+
+/// Gives the deliveries of each tenant their part of the prefetch window.
+pub fn share_places(tenants: &[Arc<Tenant>], shared: &Shared) {
+    let is_only = tenants.len() == 1;
+    for tenant in tenants {
+        tenant.api.client.allow_places(tenant.settings.places(shared.prefetch, is_only));
+    }
 }
 
 /// A tenant's API client.

@@ -193,6 +193,7 @@ impl Reload {
     }
 
     fn put_into_force(&self, tenants: Vec<Arc<Tenant>>) {
+        app::share_places(&tenants, &self.shared);
         let tenants = Tenants::new(tenants, self.departures.tenants());
         let all = || tenants.all().iter().chain(tenants.leaving());
         self.topology.route_to(all().flat_map(|it| it.rules.iter().map(|r| r.target.clone())));

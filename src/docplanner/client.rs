@@ -10,14 +10,13 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Client, Url, redirect};
-use tokio::sync::SemaphorePermit;
 use tracing::{info, warn};
 
 use super::{
     ApiError,
     answer::{Answer, Quota},
     auth::TokenSource,
-    limits::Limits,
+    limits::{Limits, Place},
     quota::Urgency,
     scopes::Scopes,
     send::send,
@@ -130,17 +129,15 @@ impl ApiClient {
         })
     }
 
-    /// The client of a worker: so many deliveries may wait for this API at once, and its quota is shared with the
-    /// other pods through the database.
+    /// The client of a worker: the API's quota is shared with the other pods through the database.
     #[must_use]
-    pub fn of_worker(self, places: usize, database: Database) -> Self {
-        Self { limits: self.limits.of_worker(places, database), ..self }
+    pub fn of_worker(self, database: Database) -> Self {
+        Self { limits: self.limits.of_worker(database), ..self }
     }
 
-    /// Whether so many deliveries may wait for this API at once.
-    #[must_use]
-    pub fn has_places(&self, places: usize) -> bool {
-        self.limits.most_places() == places
+    /// How many deliveries may wait for this API at once from now on.
+    pub fn allow_places(&self, most: usize) {
+        self.limits.allow_places(most);
     }
 
     /// Whether the credentials are accepted.
@@ -164,7 +161,7 @@ impl ApiClient {
     }
 
     /// A place among the deliveries that may wait for this API.
-    pub(super) fn place(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+    pub(super) fn place(&self) -> Result<Place<'_>, ApiError> {
         self.limits.place()
     }
 

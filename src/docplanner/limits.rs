@@ -1,6 +1,8 @@
 //! Whether a request may be sent now: what stands between one tenant's questions and its API, so that an API that is
 //! dead, slow or out of quota delays nobody else.
 
+mod places;
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -9,6 +11,8 @@ use std::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{info, warn};
 
+pub(super) use self::places::Place;
+use self::places::Places;
 use super::{
     ApiError,
     answer::{Answer, Quota},
@@ -23,9 +27,8 @@ pub(super) struct Limits {
     tenant: String,
     /// Requests under way.
     in_flight: Semaphore,
-    /// Deliveries that wait for the API, and how many may at most.
-    places: Semaphore,
-    most_places: usize,
+    /// Deliveries that wait for the API.
+    places: Places,
     breaker: Mutex<Breaker>,
     governor: Governor,
     /// The API told us to ask nothing before then.
@@ -54,8 +57,7 @@ impl Limits {
         Self {
             tenant: tenant.to_owned(),
             in_flight: Semaphore::new(in_flight),
-            places: Semaphore::new(Semaphore::MAX_PERMITS),
-            most_places: Semaphore::MAX_PERMITS,
+            places: Places::without_bound(),
             breaker: Mutex::default(),
             governor: Governor::new(tenant, reserve, in_flight, clock, Arc::clone(&metrics)),
             paused_until: Mutex::default(),
@@ -64,20 +66,19 @@ impl Limits {
         }
     }
 
-    /// The same in a worker: with places for so many deliveries, and the quota shared with other pods.
-    pub(super) fn of_worker(self, places: usize, database: Database) -> Self {
-        let governor = self.governor.sharing(database);
-        Self { places: Semaphore::new(places), most_places: places, governor, ..self }
+    /// The same in a worker: the quota is shared with other pods.
+    pub(super) fn of_worker(self, database: Database) -> Self {
+        Self { governor: self.governor.sharing(database), ..self }
     }
 
-    /// How many deliveries may wait for the API at once.
-    pub(super) fn most_places(&self) -> usize {
-        self.most_places
+    /// How many deliveries may wait for the API at once from now on.
+    pub(super) fn allow_places(&self, most: usize) {
+        self.places.allow(most);
     }
 
     /// A place to wait for the API, for a delivery that holds one of the prefetch window.
-    pub(super) fn place(&self) -> Result<SemaphorePermit<'_>, ApiError> {
-        self.places.try_acquire().map_err(|_| ApiError::Crowded)
+    pub(super) fn place(&self) -> Result<Place<'_>, ApiError> {
+        self.places.take().ok_or(ApiError::Crowded)
     }
 
     /// Waits until the request may be sent, or tells how long that will take.

@@ -55,7 +55,7 @@ def main(mode):
     tools = subprocess.run([HERE / "install"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     with World(Path(tools)) as world:
         prometheus = Prometheus(world.prometheus)
-        shown = load(world, pause=60 if mode == "record" else 8)
+        shown = load(world, pause=50 if mode == "record" else 8)
         found = list(problems(prometheus, shown))
         for problem in found:
             say(problem)

@@ -24,7 +24,9 @@ fn named<'t>(text: &'t str, before: &str) -> BTreeSet<&'t str> {
 
 /// The names of all series, as Prometheus stores them.
 fn exposed() -> BTreeSet<String> {
-    let exposition = Metrics::new(["acme"]).render(Parts::default());
+    let metrics = Metrics::new(["acme"]);
+    metrics.queues.watch(&["in".to_owned()], &["in"]);
+    let exposition = metrics.render(Parts::default());
     let mut names = BTreeSet::new();
     for line in exposition.lines() {
         if let Some((name, kind)) =

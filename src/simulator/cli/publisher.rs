@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use chrono::Utc;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{
@@ -72,8 +73,11 @@ impl Publisher {
             let tenant = AMQPValue::LongString(tenant.as_str().into());
             headers.insert("x-docplanner-tenant".into(), tenant);
         }
+        // When it was sent: `created_at` is the time of the story, which may be another day.
+        let sent_at = u64::try_from(Utc::now().timestamp()).unwrap_or_default();
         BasicProperties::default()
             .with_delivery_mode(PERSISTENT)
+            .with_timestamp(sent_at)
             .with_content_type("application/json".into())
             .with_message_id(id.into())
             .with_headers(headers)

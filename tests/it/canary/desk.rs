@@ -7,9 +7,10 @@ use lapin::{
 };
 use serde_json::Value;
 
-use super::{PRIVATE, assert_clean, canaries, paths::set_aside, story};
+use super::{PRIVATE, assert_clean, canaries, paths::set_aside, slot_booked, story};
 use crate::support::{
     broker::DEAD,
+    clinic,
     worker::{Ran, run},
 };
 
@@ -41,7 +42,14 @@ async fn letters_of_every_reason_are_listed_and_shown_without_their_patients() {
         assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.stderr);
         ran
     };
-    let bodies = set_aside();
+    let mut bodies = set_aside();
+    for place in ["start_at", "status", "duration", "visit_payment", "Canaryna"] {
+        for (_, value) in PRIVATE {
+            let mut misplaced = slot_booked("8", clinic::ONSITE);
+            misplaced["data"]["visit_booking"][place] = value.into();
+            bodies.push(misplaced.to_string().into_bytes());
+        }
+    }
     for (nth, body) in bodies.iter().enumerate() {
         let reason = Reason::ALL[nth % Reason::ALL.len()];
         story.broker.publish(DEAD, body, properties(reason)).await;
@@ -70,10 +78,8 @@ async fn letters_of_every_reason_are_listed_and_shown_without_their_patients() {
     assert_eq!(letters.len(), bodies.len() + 1);
     for letter in &letters {
         let id = letter["id"].as_str().unwrap();
-        for output in ["text", "json"] {
-            let Ran { stdout, stderr, .. } = desk(&["show", id, "--output", output]).await;
-            assert_clean(&format!("show {id}"), &(stdout + &stderr), &canaries);
-        }
+        let Ran { stdout, stderr, .. } = desk(&["show", id]).await;
+        assert_clean(&format!("show {id}"), &(stdout + &stderr), &canaries);
     }
     for arguments in [&["list", "--reveal"][..], &["list", "--reveal", "--output", "json"]] {
         let revealed = desk(arguments).await.stdout;

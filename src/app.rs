@@ -109,11 +109,17 @@ async fn run_until_stopped(
             background.spawn("reload", reload.run_until_stopped(hangups, soft.clone()));
         }
         let timers = tokio::spawn(background.essential("timers", timers));
+        let asked_to_stop = soft.clone();
+        let deadline = tokio::spawn(async move {
+            asked_to_stop.cancelled().await;
+            tokio::time::sleep(drain_timeout).await;
+        });
         consumer.run().await;
         soft.cancel();
         // Timers that are not finished fire again elsewhere, once their leases have run out.
-        if tokio::time::timeout(drain_timeout, timers).await.is_err() {
-            warn!("not every timer that was due could be finished in time");
+        tokio::select! {
+            _ = timers => {}
+            _ = deadline => warn!("not every timer that was due could be finished in time"),
         }
     }
 

@@ -125,11 +125,9 @@ async fn a_dead_letter_that_is_put_back_has_all_its_attempts_again() {
     assert_eq!(dead.header("x-attempts").as_deref(), Some("3"), "two retry queues");
 
     // Put back too early: it is tried as often as the first time, and then set aside again.
-    worker.until_settled("retry", 2).await;
     put_back(&story, dead).await;
     let dead = story.next_dead_letter().await;
     assert_eq!(dead.header("x-attempts").as_deref(), Some("3"));
-    worker.assert_metric("deliveries_total", &["disposition=\"retry\""], 4).await;
 
     story.docplanner.clear_faults();
     put_back(&story, dead).await;

@@ -53,7 +53,8 @@ async fn until_timers(story: &Story, count: u32) {
 
 /// Time passes, until everything is due.
 async fn everything_is_due(story: &Story) {
-    story.sql("UPDATE timers SET fire_at = now()").await;
+    // Row by row, this and a worker that removes some of them at once could wait for each other.
+    story.sql("BEGIN; LOCK TABLE timers; UPDATE timers SET fire_at = now(); COMMIT").await;
 }
 
 /// How its payment stands, and why.

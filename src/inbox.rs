@@ -4,6 +4,7 @@
 mod claims;
 mod cleaner;
 mod closings;
+mod firsts;
 mod postgres;
 mod preview;
 mod schema;

@@ -1,4 +1,4 @@
-//! Claims, many in one statement.
+//! Claims in their order, many in one statement.
 
 use std::time::{Duration, Instant};
 
@@ -38,24 +38,24 @@ const CLAIM: &str = "
 
 /// One claim, as the statement takes it.
 pub(super) struct ClaimQuestion {
-    key: Uuid,
-    content: Uuid,
+    pub(super) key: Uuid,
+    pub(super) content: Uuid,
     /// Which claim it is: asked again because the answer was lost, it gets the same lease.
-    holder: Uuid,
-    subject: Uuid,
-    partition_key: String,
-    moves_to: Option<Uuid>,
-    role: Role,
-    told_at: Option<DateTime<Utc>>,
-    ends_at: Option<DateTime<Utc>>,
+    pub(super) holder: Uuid,
+    pub(super) subject: Uuid,
+    pub(super) partition_key: String,
+    pub(super) moves_to: Option<Uuid>,
+    pub(super) role: Role,
+    pub(super) told_at: Option<DateTime<Utc>>,
+    pub(super) ends_at: Option<DateTime<Utc>>,
     retried_at: Option<DateTime<Utc>>,
     tries: bool,
 }
 
 /// Claims to be answered together, in their order.
-pub(super) struct ClaimBatch {
-    pub(super) questions: Vec<ClaimQuestion>,
-    pub(super) settings: InboxSettings,
+pub(super) struct ClaimBatch<'q> {
+    pub(super) questions: &'q [&'q ClaimQuestion],
+    pub(super) settings: &'q InboxSettings,
 }
 
 impl ClaimQuestion {
@@ -126,11 +126,12 @@ pub(super) fn payment(row: &Row) -> Option<Payment> {
     })
 }
 
-impl Statement for ClaimBatch {
+impl Statement for ClaimBatch<'_> {
     type Answer = Vec<Answer>;
 
     async fn ask(&self, client: &Object) -> Result<Vec<Answer>, tokio_postgres::Error> {
-        let column = |of: fn(&ClaimQuestion) -> Uuid| self.questions.iter().map(of).collect();
+        let column =
+            |of: fn(&ClaimQuestion) -> Uuid| self.questions.iter().map(|q| of(q)).collect();
         let (keys, contents): (Vec<Uuid>, Vec<Uuid>) = (column(|q| q.key), column(|q| q.content));
         let (holders, subjects): (Vec<_>, Vec<_>) = (column(|q| q.holder), column(|q| q.subject));
         let partition_keys: Vec<&str> =
@@ -142,7 +143,7 @@ impl Statement for ClaimBatch {
         let ends_at: Vec<_> = self.questions.iter().map(|q| q.ends_at).collect();
         let retried_at: Vec<_> = self.questions.iter().map(|q| q.retried_at).collect();
         let tries: Vec<_> = self.questions.iter().map(|q| q.tries).collect();
-        let InboxSettings { process, lease, longest_delay, retention, clock } = &self.settings;
+        let InboxSettings { process, lease, longest_delay, retention, clock } = self.settings;
         let now = clock.map(|clock| clock());
 
         let statement = client.prepare_cached(CLAIM).await?;

@@ -29,7 +29,7 @@ const CLEAN_CHAINS: &str = "
     DELETE FROM chains WHERE subject IN (
         SELECT subject FROM chains
         WHERE keep_until < now()
-          AND NOT EXISTS (SELECT FROM inbox WHERE key = ANY (chains.open))
+          AND NOT EXISTS (SELECT FROM inbox WHERE key = ANY (chains.open) AND completed_at IS NULL)
         ORDER BY keep_until
         LIMIT $1
         FOR UPDATE SKIP LOCKED

@@ -1,7 +1,7 @@
-//! The inbox in PostgreSQL. What is decided there is in `migrations/V3__publish_in_order.sql`; claims and
-//! closings travel in batches.
+//! The inbox in PostgreSQL. What is decided there is in its functions, see `migrations/`; claims and closings
+//! travel in batches.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tracing::debug;
@@ -11,6 +11,7 @@ use super::{
     Answer, Claim, Closing, Inbox, Lease, Pending, Request,
     claims::{ClaimBatch, ClaimQuestion},
     closings::{CloseBatch, CloseQuestion},
+    firsts::{FirstBatch, firsts},
 };
 use crate::{
     database::{Batcher, Database},
@@ -66,23 +67,57 @@ impl PostgresInbox {
     }
 }
 
-/// Answers all of them together. If the database refuses the data of one, the others are asked without it.
+/// Answers claims: first those that need no decision, then the others in the order of their arrival.
 async fn answer_claims(
     database: &Database,
     questions: Vec<ClaimQuestion>,
     settings: &InboxSettings,
 ) -> Vec<Answer> {
+    let first = firsts(&questions);
+    let mut first_answers = claim_first(database, &first, settings).await;
+    let answered = |question: &&ClaimQuestion| first_answers.contains_key(&question.holder);
+    let others: Vec<_> = questions.iter().filter(|question| !answered(question)).collect();
+    let other_answers = claim_in_order(database, others, settings).await;
+    let mut other_answers = other_answers.into_iter();
+    let answer = |question: &ClaimQuestion| {
+        first_answers.remove(&question.holder).or_else(|| other_answers.next())
+    };
+    questions.iter().map_while(answer).collect()
+}
+
+/// Answers those that are the first of their chain, or were completed before, by their `holder`.
+async fn claim_first(
+    database: &Database,
+    questions: &[&ClaimQuestion],
+    settings: &InboxSettings,
+) -> HashMap<Uuid, Answer> {
+    if questions.is_empty() {
+        return HashMap::new();
+    }
+    let batch = FirstBatch { questions, settings };
+    // If the data of one is refused, it is found among those that are claimed in their order.
+    database.until_decided(&batch).await.unwrap_or_default()
+}
+
+/// Answers all of them. If the database refuses the data of one, the others are asked without it.
+async fn claim_in_order(
+    database: &Database,
+    questions: Vec<&ClaimQuestion>,
+    settings: &InboxSettings,
+) -> Vec<Answer> {
     let mut answers = Vec::with_capacity(questions.len());
     let mut batches = vec![questions];
     while let Some(questions) = batches.pop() {
-        let mut batch = ClaimBatch { questions, settings: settings.clone() };
-        match database.until_decided(&batch).await {
+        if questions.is_empty() {
+            continue;
+        }
+        match database.until_decided(&ClaimBatch { questions: &questions, settings }).await {
             Ok(answered) => answers.extend(answered),
-            Err(refused) if batch.questions.len() > 1 => {
+            Err(refused) if questions.len() > 1 => {
                 debug!(error = %chain(&refused), "looking for the claim that is refused");
-                let second_half = batch.questions.split_off(batch.questions.len() / 2);
+                let (first_half, second_half) = questions.split_at(questions.len() / 2);
                 // The first half is the next one to be asked: order is the order of delivery.
-                batches.extend([second_half, batch.questions]);
+                batches.extend([second_half.to_vec(), first_half.to_vec()]);
             }
             Err(_) => answers.push(Answer { claim: Claim::Refused, late: false, gap: false }),
         }

@@ -4,6 +4,8 @@
 export CARGO_BUILD_JOBS ?= 2
 # bookworm: RabbitMQ 3.10, PostgreSQL 15; trixie: RabbitMQ 4.0, PostgreSQL 17. See tests/servers.
 export SERVERS_GENERATION ?= bookworm
+# Twice the cores of a small machine: most tests wait for servers, and for time to pass.
+export RUST_TEST_THREADS ?= 4
 # More arguments for `cargo test`: make test TEST_ARGS="--test it redelivery"
 TEST_ARGS ?=
 

@@ -24,8 +24,9 @@ pub(super) const TABLES: [&str; 14] = [
 ];
 
 /// The functions of the migrations.
-pub(super) const FUNCTIONS: [&str; 7] = [
+pub(super) const FUNCTIONS: [&str; 8] = [
     "apply_effects",
+    "claim_first",
     "claim_in_order",
     "close_claims",
     "close_with_effects",

@@ -68,6 +68,10 @@ servers: ## Start this checkout's RabbitMQ and PostgreSQL (installs them if it m
 servers-down: ## Stop every server of this checkout; the data stays
 	tests/servers down --all
 
+.PHONY: bench-pure
+bench-pure: ## Measure the pure steps: decode, key, normalize, route, encode
+	cargo bench --locked --bench pure
+
 ##### Checks #####
 
 .PHONY: check

@@ -1,12 +1,14 @@
 //! From bytes to a [`Notification`]: the one place that knows the JSON.
 
+use std::fmt::Display;
+
 use serde_json::value::RawValue;
 
 use super::{
     Address, Booking, Break, Doctor, Facility, Fact, Insurance, Kind, Moment, Notification,
     Patient, PaymentChange, PaymentStatus, Place, Presence, Service,
     values::{
-        MISSING, NOT_AN_OBJECT, date, flag, id, invalid, malformed, minutes, moment, number,
+        At, MISSING, NOT_AN_OBJECT, date, flag, id, invalid, malformed, minutes, moment, number,
         optional, required, text,
     },
     wire::{self, Object, Scalar},
@@ -197,45 +199,45 @@ fn created(created_at: Option<Moment>) -> Result<(), DecodeError> {
 
 pub(super) fn booking(
     wire: &Object<wire::Booking<'_>>,
-    path: &str,
+    path: &'static str,
 ) -> Result<Booking, DecodeError> {
     let booking = required(wire, path)?;
-    let at = |name: &str| format!("{path}.{name}");
-    let service = optional(&booking.address_service, &at("address_service"))?;
+    let at = |name| At(path, name);
+    let service = optional(&booking.address_service, at("address_service"))?;
     let payment_of_service = match service {
-        Some(service) => flag(&service.visit_payment, &at("address_service.visit_payment"))?,
+        Some(service) => flag(&service.visit_payment, at("address_service.visit_payment"))?,
         None => None,
     };
     Ok(Booking {
-        id: id(&booking.id, &at("id"))?,
+        id: id(&booking.id, at("id"))?,
         status: text(&booking.status),
-        start_at: moment(&booking.start_at, &at("start_at"))?,
-        end_at: moment(&booking.end_at, &at("end_at"))?,
-        duration_minutes: minutes(&booking.duration, &at("duration"))?,
+        start_at: moment(&booking.start_at, at("start_at"))?,
+        end_at: moment(&booking.end_at, at("end_at"))?,
+        duration_minutes: minutes(&booking.duration, at("duration"))?,
         booked_by: text(&booking.booked_by),
-        booked_at: moment(&booking.booked_at, &at("booked_at"))?,
+        booked_at: moment(&booking.booked_at, at("booked_at"))?,
         canceled_by: text(&booking.canceled_by),
-        canceled_at: moment(&booking.canceled_at, &at("canceled_at"))?,
-        service: service.map(|s| self::service(s, &at("address_service"))).transpose()?,
-        patient: optional(&booking.patient, &at("patient"))?
-            .map(|p| patient(p, &at("patient")))
+        canceled_at: moment(&booking.canceled_at, at("canceled_at"))?,
+        service: service.map(|s| self::service(s, at("address_service"))).transpose()?,
+        patient: optional(&booking.patient, at("patient"))?
+            .map(|p| patient(p, at("patient")))
             .transpose()?,
         comment: text(&booking.comment).map(Private::new),
-        insurance: optional(&booking.insurance, &at("insurance"))?.map(insurance),
-        visit_payment: flag(&booking.visit_payment, &at("visit_payment"))?.or(payment_of_service),
+        insurance: optional(&booking.insurance, at("insurance"))?.map(insurance),
+        visit_payment: flag(&booking.visit_payment, at("visit_payment"))?.or(payment_of_service),
         videocall_url: text(&booking.videocall_url).map(Private::new),
     })
 }
 
-fn service(wire: &wire::Service<'_>, path: &str) -> Result<Service, DecodeError> {
-    let at = |name: &str| format!("{path}.{name}");
+fn service(wire: &wire::Service<'_>, path: impl Display + Copy) -> Result<Service, DecodeError> {
+    let at = |name| At(path, name);
     Ok(Service {
         id: text(&wire.id),
         name: text(&wire.name),
-        price: number(&wire.price, &at("price"))?,
-        price_is_from: flag(&wire.is_price_from, &at("is_price_from"))?,
-        is_default: flag(&wire.is_default, &at("is_default"))?,
-        is_visible: flag(&wire.is_visible, &at("is_visible"))?,
+        price: number(&wire.price, at("price"))?,
+        price_is_from: flag(&wire.is_price_from, at("is_price_from"))?,
+        is_default: flag(&wire.is_default, at("is_default"))?,
+        is_visible: flag(&wire.is_visible, at("is_visible"))?,
         description: text(&wire.description),
         dictionary_id: text(&wire.dictionary_id),
     })
@@ -249,14 +251,14 @@ fn own_service(data: &wire::Data<'_>, created_at: Option<Moment>) -> Result<Serv
     service(wire, "data.address_service")
 }
 
-fn patient(wire: &wire::Patient<'_>, path: &str) -> Result<Patient, DecodeError> {
+fn patient(wire: &wire::Patient<'_>, path: impl Display + Copy) -> Result<Patient, DecodeError> {
     let private = |value: &Scalar<'_>| text(value).map(Private::new);
     Ok(Patient {
         name: private(&wire.name),
         surname: private(&wire.surname),
         email: private(&wire.email),
         phone: private(&wire.phone),
-        birth_date: date(&wire.birth_date, &format!("{path}.birth_date"))?.map(Private::new),
+        birth_date: date(&wire.birth_date, At(path, "birth_date"))?.map(Private::new),
         nin: private(&wire.nin),
         gender: private(&wire.gender),
         insurance_number: private(&wire.insurance_number),
@@ -275,11 +277,11 @@ fn insurance(wire: &wire::Insurance<'_>) -> Insurance {
 fn payment_change(wire: &Object<wire::PaymentStatus<'_>>) -> Result<PaymentChange, DecodeError> {
     const PATH: &str = "data.visit_payment_status";
     let wire = required(wire, PATH)?;
-    let to = text(&wire.status_to).ok_or_else(|| invalid(format!("{PATH}.status_to"), MISSING))?;
+    let to = text(&wire.status_to).ok_or_else(|| invalid(At(PATH, "status_to"), MISSING))?;
     Ok(PaymentChange {
         from: text(&wire.status_from).map(|word| PaymentStatus::from(word.as_str())),
         to: PaymentStatus::from(to.as_str()),
-        changed_at: moment(&wire.changed_at, &format!("{PATH}.changed_at"))?,
+        changed_at: moment(&wire.changed_at, At(PATH, "changed_at"))?,
     })
 }
 

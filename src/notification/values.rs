@@ -1,6 +1,8 @@
 //! Single values of a notification, in every dialect: what is absent, what is impossible, and how
 //! to say so without quoting it.
 
+use std::fmt::{self, Display};
+
 use chrono::{DateTime, NaiveDate};
 
 use super::{
@@ -14,6 +16,17 @@ pub(super) const NOT_AN_OBJECT: &str = "expected an object";
 /// Longer than any id; and a message header has to fit into one frame.
 const LONGEST_ID: usize = 40;
 
+/// A field of what stands at a path. There is one for each value that is read, and it becomes a text only in an
+/// error.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<P>(pub(super) P, pub(super) &'static str);
+
+impl<P: Display> Display for At<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
 /// An id as an error or a log line may tell it: only what looks like one, because anything may
 /// stand in its place.
 #[must_use]
@@ -26,17 +39,20 @@ pub(super) fn malformed(problem: impl Into<String>) -> DecodeError {
     DecodeError::Malformed(problem.into())
 }
 
-pub(super) fn invalid(field: impl Into<String>, problem: &'static str) -> DecodeError {
-    DecodeError::Invalid { field: field.into(), problem }
+pub(super) fn invalid(field: impl Display + Copy, problem: &'static str) -> DecodeError {
+    DecodeError::Invalid { field: field.to_string(), problem }
 }
 
-pub(super) fn required<'o, T>(object: &'o Object<T>, path: &str) -> Result<&'o T, DecodeError> {
+pub(super) fn required<'o, T>(
+    object: &'o Object<T>,
+    path: impl Display + Copy,
+) -> Result<&'o T, DecodeError> {
     optional(object, path)?.ok_or_else(|| invalid(path, MISSING))
 }
 
 pub(super) fn optional<'o, T>(
     object: &'o Object<T>,
-    path: &str,
+    path: impl Display + Copy,
 ) -> Result<Option<&'o T>, DecodeError> {
     match object {
         Object::Present(value) => Ok(Some(value)),
@@ -47,7 +63,7 @@ pub(super) fn optional<'o, T>(
 
 /// An id: a string since version 1.0.1 of the API, an integer before. No control characters: PostgreSQL refuses
 /// a text with a NUL, and with it everything that is asked in the same statement.
-pub(super) fn id(value: &Scalar<'_>, path: &str) -> Result<String, DecodeError> {
+pub(super) fn id(value: &Scalar<'_>, path: impl Display + Copy) -> Result<String, DecodeError> {
     match value {
         Scalar::Text(text) if text.contains(char::is_control) => {
             Err(invalid(path, "contains a control character"))
@@ -68,7 +84,10 @@ pub(super) fn text(value: &Scalar<'_>) -> Option<String> {
     }
 }
 
-pub(super) fn flag(value: &Scalar<'_>, path: &str) -> Result<Option<bool>, DecodeError> {
+pub(super) fn flag(
+    value: &Scalar<'_>,
+    path: impl Display + Copy,
+) -> Result<Option<bool>, DecodeError> {
     match value {
         Scalar::Absent => Ok(None),
         Scalar::Bool(flag) => Ok(Some(*flag)),
@@ -86,7 +105,7 @@ pub(super) fn flag(value: &Scalar<'_>, path: &str) -> Result<Option<bool>, Decod
 
 pub(super) fn number(
     value: &Scalar<'_>,
-    path: &str,
+    path: impl Display + Copy,
 ) -> Result<Option<serde_json::Number>, DecodeError> {
     match value {
         Scalar::Absent => Ok(None),
@@ -99,7 +118,10 @@ pub(super) fn number(
     }
 }
 
-pub(super) fn minutes(value: &Scalar<'_>, path: &str) -> Result<Option<u32>, DecodeError> {
+pub(super) fn minutes(
+    value: &Scalar<'_>,
+    path: impl Display + Copy,
+) -> Result<Option<u32>, DecodeError> {
     let Some(number) = number(value, path)? else { return Ok(None) };
     number
         .as_u64()
@@ -109,7 +131,10 @@ pub(super) fn minutes(value: &Scalar<'_>, path: &str) -> Result<Option<u32>, Dec
 }
 
 /// ISO 8601 with an offset; the older guide writes it without the colon (`+0200`).
-pub(super) fn moment(value: &Scalar<'_>, path: &str) -> Result<Option<Moment>, DecodeError> {
+pub(super) fn moment(
+    value: &Scalar<'_>,
+    path: impl Display + Copy,
+) -> Result<Option<Moment>, DecodeError> {
     match value {
         Scalar::Absent => Ok(None),
         Scalar::Text(text) if is_null(text) => Ok(None),
@@ -123,7 +148,10 @@ pub(super) fn moment(value: &Scalar<'_>, path: &str) -> Result<Option<Moment>, D
     }
 }
 
-pub(super) fn date(value: &Scalar<'_>, path: &str) -> Result<Option<NaiveDate>, DecodeError> {
+pub(super) fn date(
+    value: &Scalar<'_>,
+    path: impl Display + Copy,
+) -> Result<Option<NaiveDate>, DecodeError> {
     match value {
         Scalar::Absent => Ok(None),
         Scalar::Text(text) if is_null(text) => Ok(None),

@@ -1,0 +1,121 @@
+//! What Linux tells of processes in `/proc`.
+
+use std::{collections::HashMap, fs, path::Path};
+
+/// A process and all that descend from it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tree {
+    root: u32,
+}
+
+/// Memory of a tree.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Memory {
+    /// Resident now.
+    pub(crate) mib: f64,
+    /// The most that was ever resident.
+    pub(crate) peak_mib: f64,
+}
+
+/// `USER_HZ`, in which Linux tells processor time on every architecture that it shows to programs.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+struct Stat {
+    parent: u32,
+    /// Own time, and that of children which have ended and were waited for.
+    ticks: u32,
+}
+
+impl Tree {
+    pub(crate) fn new(root: u32) -> Self {
+        Self { root }
+    }
+
+    /// Processor time so far, user and system.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let ticks = self.members().into_iter().filter_map(stat).map(|stat| stat.ticks);
+        f64::from(ticks.sum::<u32>()) / TICKS_PER_SECOND
+    }
+
+    pub(crate) fn memory(&self) -> Memory {
+        self.members().into_iter().fold(Memory::default(), |sum, pid| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let mib = |key| kib(&status, key) / 1024.0;
+            Memory { mib: sum.mib + mib("VmRSS:"), peak_mib: sum.peak_mib + mib("VmHWM:") }
+        })
+    }
+
+    /// The root first. Without children, as the worker and the forwarder are, nothing but `/proc/PID` is read.
+    fn members(&self) -> Vec<u32> {
+        let mut members = vec![self.root];
+        let threads = format!("/proc/{}/task", self.root);
+        let has_children = entries(&threads).iter().any(|thread| {
+            let children = fs::read_to_string(format!("{threads}/{thread}/children"));
+            children.map_or(true, |children| !children.is_empty())
+        });
+        if !has_children {
+            return members;
+        }
+        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+        for pid in entries("/proc") {
+            if let Some(stat) = stat(pid) {
+                children.entry(stat.parent).or_default().push(pid);
+            }
+        }
+        let mut next = 0;
+        while let Some(pid) = members.get(next) {
+            members.extend(children.remove(pid).unwrap_or_default());
+            next += 1;
+        }
+        members
+    }
+}
+
+/// The process that listens on this port of the machine, if we may see it.
+pub(crate) fn listening_on(port: u16) -> Option<Tree> {
+    const LISTEN: &str = "0A";
+    let address = format!(":{port:04X}");
+    let sockets: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .into_iter()
+        .filter_map(|table| fs::read_to_string(table).ok())
+        .flat_map(|table| {
+            let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+            let listening = rows
+                .filter(|row| row.len() > 9 && row[1].ends_with(&address) && row[3] == LISTEN)
+                .map(|row| format!("socket:[{}]", row[9]));
+            listening.collect::<Vec<_>>()
+        })
+        .collect();
+    let holds = |pid: &u32| {
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+        descriptors
+            .filter_map(Result::ok)
+            .filter_map(|entry| fs::read_link(entry.path()).ok())
+            .any(|target| sockets.iter().any(|socket| target.as_path() == Path::new(socket)))
+    };
+    // PostgreSQL's children inherit the socket; the postmaster is the oldest of those that hold it.
+    entries("/proc").into_iter().filter(holds).min().map(Tree::new)
+}
+
+/// The names in a folder of `/proc` that are numbers.
+fn entries(folder: &str) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir(folder) else { return vec![] };
+    entries
+        .filter_map(Result::ok)
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name is in brackets, and may hold blanks and brackets itself.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let number = |index: usize| fields.get(index)?.parse::<u32>().ok();
+    let ticks = (11..=14).map(number).sum::<Option<u32>>()?;
+    Some(Stat { parent: number(1)?, ticks })
+}
+
+fn kib(status: &str, key: &str) -> f64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+}

@@ -56,6 +56,15 @@ test: $(if $(TEST_ARGS),,chart) ## Run all tests against private servers (AMQP_U
 chart: ## Check the Helm chart, the Dockerfile and compose.yaml; UPDATE_GOLDEN=1 renews the snapshots and the README's table
 	tests/chart/run
 
+# Quiet is all that the figures need: they are of the whole machine. INTO=deploy/sizing.md writes them into the guide.
+SIZING_MESSAGES ?= 150000
+.PHONY: sizing
+sizing: ## Measure what installations are sized by, as Markdown; INTO=deploy/sizing.md renews the guide's tables
+	cargo build --locked --release --bin docplanner-worker
+	cargo bench --locked --no-run --bench speed
+	$(WITH_SERVERS) cargo bench --locked --bench speed -- --sizing $(if $(INTO),--into $(INTO)) \
+	  --worker target/release/docplanner-worker --messages $(SIZING_MESSAGES)
+
 .PHONY: test-matrix
 test-matrix: ## Run the integration tests against RabbitMQ 4.0 and PostgreSQL 17
 	$(MAKE) test SERVERS_GENERATION=trixie TEST_ARGS="--test it"

@@ -16,13 +16,22 @@ const UNCONFIRMED: usize = 1_000;
 
 /// Publishes all of it, persistent and confirmed.
 pub(crate) async fn fill(amqp_url: &str, load: &Load) -> anyhow::Result<()> {
+    let all = (0..load.messages).map(|index| Ok(load.notification(index, Utc::now())));
+    fill_with(amqp_url, all).await
+}
+
+/// The same with any notifications.
+pub(crate) async fn fill_with(
+    amqp_url: &str,
+    notifications: impl Iterator<Item = anyhow::Result<(Vec<u8>, BasicProperties)>>,
+) -> anyhow::Result<()> {
     let connecting = Connection::connect(amqp_url, ConnectionProperties::default());
     let connection = connecting.await.context("cannot connect to the broker")?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let mut unconfirmed = VecDeque::new();
-    for index in 0..load.messages {
-        let (body, properties) = load.notification(index, Utc::now());
+    for notification in notifications {
+        let (body, properties) = notification?;
         unconfirmed.push_back(publish(&channel, &body, properties).await?);
         if unconfirmed.len() == UNCONFIRMED {
             confirmed(unconfirmed.pop_front()).await?;

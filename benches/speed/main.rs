@@ -20,6 +20,7 @@ mod round;
 mod run;
 mod scenarios;
 mod servers;
+mod sizing;
 mod statistics;
 
 use self::{bench::Bench, report::Report, scenarios::Scenario, servers::Servers};
@@ -72,6 +73,8 @@ pub(crate) struct Options {
     pub(crate) folder: PathBuf,
     #[command(flatten)]
     pub(crate) servers: servers::Addresses,
+    #[command(flatten)]
+    pub(crate) sizing: sizing::Asked,
 }
 
 #[derive(Debug, Subcommand)]
@@ -111,6 +114,9 @@ async fn measure(options: Options) -> anyhow::Result<()> {
     let mut report = Report::new(machine::describe(&servers).await?);
     println!("{}", report.machine());
     let bench = Bench::new(options, servers)?;
+    if bench.options.sizing.sizing {
+        return sizing::run(&bench, report.machine()).await;
+    }
     let scenarios = match bench.options.only.as_slice() {
         [] => Scenario::value_variants(),
         only => only,

@@ -31,6 +31,7 @@ mod payments;
 mod poison;
 mod reload;
 mod restarts;
+mod rolls;
 mod routes;
 mod schemas;
 mod secrets;

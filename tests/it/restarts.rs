@@ -3,7 +3,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt::Write as _,
     time::Duration,
 };
 
@@ -14,7 +13,7 @@ use docplanner_worker::simulator::{
 
 use crate::support::{
     DEADLINE, Story,
-    broker::{Broker, DEAD, INCOMING, Published},
+    broker::{Broker, INCOMING, Published},
     clinic,
     servers::{self, Servers},
     worker::Worker,
@@ -27,9 +26,6 @@ const DUPLICATE_EVERY: usize = 10;
 /// What is killed after every so many events.
 const KILL_EVERY: usize = 300;
 const KILLED: [&str; 4] = ["rabbitmq", "postgresql", "rabbitmq", "postgresql"];
-
-const RETRY_QUEUES: [&str; 2] =
-    ["docplanner.notifications.retry.200ms", "docplanner.notifications.retry.400ms"];
 
 #[tokio::test]
 async fn servers_that_are_killed_in_the_middle_lose_nothing() {
@@ -147,7 +143,7 @@ async fn until_everything_is_settled(story: &Story, workers: &[Worker]) {
     let mut waiting = String::new();
     let settled = tokio::time::timeout(DEADLINE, async {
         loop {
-            waiting = what_waits(story, workers).await;
+            waiting = story.what_waits(workers).await;
             if waiting.is_empty() {
                 return;
             }
@@ -158,22 +154,4 @@ async fn until_everything_is_settled(story: &Story, workers: &[Worker]) {
         println!("still waiting after {DEADLINE:?}: {waiting}");
         assert!(!waiting.contains(&format!(" in {INCOMING},")), "{waiting}");
     }
-}
-
-/// Messages in queues, and deliveries in flight; empty if there are none.
-async fn what_waits(story: &Story, workers: &[Worker]) -> String {
-    let mut waiting = String::new();
-    for queue in [INCOMING, DEAD].iter().chain(&RETRY_QUEUES) {
-        let depth = story.broker.depth(queue).await;
-        if depth > 0 {
-            write!(waiting, "{depth} in {queue}, ").unwrap();
-        }
-    }
-    for worker in workers {
-        let in_flight = worker.metric("deliveries_in_flight", &[]).await;
-        if in_flight > 0.0 {
-            write!(waiting, "{in_flight} in flight, ").unwrap();
-        }
-    }
-    waiting
 }

@@ -23,12 +23,11 @@ use futures_util::future::join_all;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{
-    Dice,
-    ledger::{Expected, LEASE, LONGEST_DELAY, Ledger, Message, Millis},
-    seeds,
+use super::ledger::{Expected, LEASE, LONGEST_DELAY, Ledger, Message, Millis};
+use crate::support::{
+    Story, clinic,
+    dice::{Dice, seeds},
 };
-use crate::support::{Story, clinic};
 
 const PODS: usize = 3;
 const STEPS: usize = 120;
@@ -49,7 +48,7 @@ fn now() -> DateTime<Utc> {
 async fn the_inbox_decides_like_the_ledger() {
     let story = Story::begin().await;
     let pods: Vec<_> = (0..PODS).map(|_| pod(&story)).collect();
-    for seed in seeds(1, SEEDS) {
+    for seed in seeds("ORDER_SEED", 1, SEEDS) {
         println!("ORDER_SEED={seed}");
         let mut play = Play::new(seed, &pods);
         for _ in 0..STEPS {

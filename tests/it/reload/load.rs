@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use docplanner_worker::simulator::api::Simulator;
-use lapin::{BasicProperties, Channel, options::BasicPublishOptions};
+use lapin::{BasicProperties, Channel};
 use tokio::sync::oneshot;
 
 use super::tenant;
 use crate::support::{
     Story,
-    broker::INCOMING,
+    broker::{self, INCOMING},
     clinic::{self, ONLINE, ONLINE_PAYMENT, ONSITE, ONSITE_PAYMENT},
     until,
     worker::Worker,
@@ -21,7 +21,7 @@ const CHANGES: u32 = 20;
 const TENANTS: [&str; 2] = ["acme", "beta"];
 
 /// Publishes until it is stopped; how many.
-async fn publish(channel: Channel, mut stop: oneshot::Receiver<()>) -> u32 {
+async fn tell(channel: Channel, mut stop: oneshot::Receiver<()>) -> u32 {
     let mut sent = 0;
     while stop.try_recv().is_err() {
         let address = [ONSITE, ONLINE, ONLINE_PAYMENT, ONSITE_PAYMENT][sent as usize % 4];
@@ -31,10 +31,7 @@ async fn publish(channel: Channel, mut stop: oneshot::Receiver<()>) -> u32 {
         let value = lapin::types::AMQPValue::LongString(tenant.into());
         headers.insert("x-docplanner-tenant".into(), value);
         let properties = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
-        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let publishing =
-            channel.basic_publish("".into(), INCOMING.into(), options, body.as_bytes(), properties);
-        assert!(publishing.await.unwrap().await.unwrap().is_ack());
+        broker::publish(&channel, INCOMING, body.as_bytes(), properties).await;
         sent += 1;
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
@@ -61,7 +58,7 @@ async fn twenty_changes_under_load_lose_nothing_and_publish_nothing_twice() {
     let mut story = Story::begin().await;
     let worker = story.worker().await;
     let (stop, stopped) = oneshot::channel();
-    let load = tokio::spawn(publish(story.broker.channel.clone(), stopped));
+    let load = tokio::spawn(tell(story.broker.channel.clone(), stopped));
 
     let mut expected = BTreeMap::from([("applied", 0), ("refused", 0)]);
     for nth in 0..CHANGES {

@@ -5,7 +5,7 @@ use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     options::{
         BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions,
-        ConfirmSelectOptions, QueueDeclareOptions,
+        ConfirmSelectOptions, QueueBindOptions, QueueDeclareOptions,
     },
     types::{AMQPValue, FieldTable, ShortString},
 };
@@ -77,6 +77,21 @@ impl Broker {
         consume_events(&self.channel, queue, self.event_sender.clone()).await;
     }
 
+    /// Every event from now on, through a queue of its own: the order over all of the partner's queues.
+    pub async fn everything(&self) -> mpsc::UnboundedReceiver<Value> {
+        let (queue, none) = ("everything", FieldTable::default());
+        let declare = QueueDeclareOptions::default();
+        self.channel.queue_declare(queue.into(), declare, none.clone()).await.unwrap();
+        let (exchange, bind) = ("docplanner.events".into(), QueueBindOptions::default());
+        self.channel.queue_bind(queue.into(), exchange, "#".into(), bind, none).await.unwrap();
+        let (sender, events) = mpsc::unbounded_channel();
+        consume(&self.channel, queue, move |delivery| {
+            let _ = sender.send(serde_json::from_slice(&delivery.data).unwrap());
+        })
+        .await;
+        events
+    }
+
     /// Lets dead letters lie in their queue from now on.
     pub async fn leave_dead_letters(&self) {
         let consumer = self.dead_letter_consumer.clone();
@@ -94,14 +109,7 @@ impl Broker {
     }
 
     pub async fn publish(&self, queue: &str, body: &[u8], properties: BasicProperties) {
-        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let publishing = async {
-            let sent =
-                self.channel.basic_publish("".into(), queue.into(), options, body, properties);
-            sent.await.unwrap().await.unwrap()
-        };
-        let confirm = tokio::time::timeout(DEADLINE, publishing).await.expect("a confirm in time");
-        assert!(confirm.is_ack() && confirm.take_message().is_none(), "{queue} took it");
+        publish(&self.channel, queue, body, properties).await;
     }
 
     pub async fn next_event(&mut self) -> Published {
@@ -177,6 +185,17 @@ fn header(properties: &BasicProperties, name: &str) -> Option<String> {
         AMQPValue::LongLongInt(number) => Some(number.to_string()),
         other => Some(format!("{other:?}")),
     }
+}
+
+/// Puts a message into a queue, confirmed. For who tells the worker things in a task of its own.
+pub async fn publish(channel: &Channel, queue: &str, body: &[u8], properties: BasicProperties) {
+    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+    let publishing = async {
+        let sent = channel.basic_publish("".into(), queue.into(), options, body, properties);
+        sent.await.unwrap().await.unwrap()
+    };
+    let confirm = tokio::time::timeout(DEADLINE, publishing).await.expect("a confirm in time");
+    assert!(confirm.is_ack() && confirm.take_message().is_none(), "{queue} took it");
 }
 
 async fn consume_events(

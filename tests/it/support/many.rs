@@ -1,6 +1,6 @@
 //! Many notifications at once, and what is left of them.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt::Write as _};
 
 use futures_util::future::join_all;
 use lapin::options::BasicGetOptions;
@@ -8,9 +8,13 @@ use serde_json::Value;
 
 use super::{
     Story,
-    broker::{DeadLetter, INCOMING, Published},
+    broker::{DEAD, DeadLetter, INCOMING, Published},
     until,
+    worker::Worker,
 };
+
+const RETRY_QUEUES: [&str; 2] =
+    ["docplanner.notifications.retry.200ms", "docplanner.notifications.retry.400ms"];
 
 impl Story {
     /// Puts all of them into the queue, without one waiting for the other.
@@ -46,13 +50,29 @@ impl Story {
         .await;
     }
 
+    /// Messages in queues, and deliveries in flight; empty if there are none.
+    pub async fn what_waits(&self, workers: &[Worker]) -> String {
+        let mut waiting = String::new();
+        for queue in [INCOMING, DEAD].iter().chain(&RETRY_QUEUES) {
+            let depth = self.broker.depth(queue).await;
+            if depth > 0 {
+                write!(waiting, "{depth} in {queue}, ").unwrap();
+            }
+        }
+        for worker in workers {
+            let in_flight = worker.metric("deliveries_in_flight", &[]).await;
+            if in_flight > 0.0 {
+                write!(waiting, "{in_flight} in flight, ").unwrap();
+            }
+        }
+        waiting
+    }
+
     /// Nothing is left to do, and nothing was published or set aside but what was looked at. For
     /// when no worker runs any more.
     pub async fn assert_nothing_is_left(&mut self) {
-        let mut queues = vec![INCOMING.to_owned()];
-        queues.extend(["200ms", "400ms"].map(|delay| format!("{INCOMING}.retry.{delay}")));
-        for queue in queues {
-            assert_eq!(self.broker.depth(&queue).await, 0, "{queue} is empty");
+        for queue in [INCOMING].iter().chain(&RETRY_QUEUES) {
+            assert_eq!(self.broker.depth(queue).await, 0, "{queue} is empty");
         }
         let events = self.broker.further_events();
         assert!(events.is_empty(), "{} events too many", events.len());

@@ -6,6 +6,7 @@ pub mod broker;
 pub mod certificates;
 pub mod clinic;
 pub mod collector;
+pub mod dice;
 pub mod golden;
 pub mod many;
 pub mod mount;

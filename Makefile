@@ -8,6 +8,8 @@ export SERVERS_GENERATION ?= bookworm
 export RUST_TEST_THREADS ?= 4
 # More arguments for `cargo test`: make test TEST_ARGS="--test it redelivery"
 TEST_ARGS ?=
+# What to measure: make bench BENCH_ARGS="--only throughput --runs 3"; `make bench BENCH_ARGS=--help` lists it all.
+BENCH_ARGS ?= --picture benches/throughput.svg
 
 CARGO_DENY := $(shell command -v cargo-deny || echo target/tools/bin/cargo-deny)
 
@@ -76,6 +78,16 @@ servers: ## Start this checkout's RabbitMQ and PostgreSQL (installs them if it m
 .PHONY: servers-down
 servers-down: ## Stop every server of this checkout; the data stays
 	tests/servers down --all
+
+##### Speed #####
+
+.PHONY: bench
+bench: ## Measure the speed (25 minutes; BENCH_ARGS picks), print the table, draw benches/throughput.svg
+	cargo build --locked --release --bin docplanner-worker
+	@# A copy: building a bench builds the binaries, too, with the features that tests need.
+	mkdir -p target/bench && cp target/release/docplanner-worker target/bench/
+	cargo bench --locked --no-run --bench speed
+	$(WITH_SERVERS) cargo bench --locked --bench speed -- $(BENCH_ARGS)
 
 .PHONY: bench-pure
 bench-pure: ## Measure the pure steps: decode, key, normalize, route, encode

@@ -47,6 +47,6 @@ impl Bench {
     /// that no run pays for the one before.
     pub(crate) async fn rest(&self) -> anyhow::Result<()> {
         self.servers.checkpoint().await?;
-        self.servers.until_idle(Duration::from_secs(60)).await
+        self.servers.until_idle(Duration::from_mins(1)).await
     }
 }

@@ -2,10 +2,13 @@
 //!
 //! A passive declaration of a quorum queue is answered by its leader with the number of messages that nobody holds.
 
-use anyhow::Context as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
 use lapin::{
-    Channel, Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable,
+    Channel, Connection, ConnectionProperties, Queue, options::QueueDeclareOptions,
+    types::FieldTable,
 };
 
 use crate::place::INCOMING;
@@ -25,6 +28,9 @@ const WRONG_QUEUES: [&str; 8] = [
     "docplanner.notifications.retry.10m",
     "docplanner.notifications.retry.1h",
 ];
+
+/// For a program to begin.
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A connection to ask by.
 pub(crate) struct Counter {
@@ -53,6 +59,16 @@ impl Counter {
         depth(self.channel()?, INCOMING).await
     }
 
+    /// Waits until somebody consumes notifications.
+    pub(crate) async fn until_consumed(&self) -> anyhow::Result<()> {
+        let since = Instant::now();
+        while declared(self.channel()?, INCOMING).await?.consumer_count() == 0 {
+            ensure!(since.elapsed() < DEADLINE, "nobody consumes after {DEADLINE:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
     /// What is where it should not be: `3 in docplanner.notifications.dead`.
     pub(crate) async fn astray(&self) -> anyhow::Result<Vec<String>> {
         let mut astray = Vec::new();
@@ -71,8 +87,12 @@ impl Counter {
 }
 
 async fn depth(channel: &Channel, queue: &str) -> anyhow::Result<u32> {
+    Ok(declared(channel, queue).await?.message_count())
+}
+
+async fn declared(channel: &Channel, queue: &str) -> anyhow::Result<Queue> {
     let passive =
         QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
     let declared = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
-    Ok(declared.with_context(|| format!("cannot count {queue}"))?.message_count())
+    declared.with_context(|| format!("cannot look at {queue}"))
 }

@@ -50,7 +50,8 @@ impl Load {
 
     /// How many events come of it.
     pub(crate) fn events(&self) -> u32 {
-        (0..self.messages).filter(|index| self.repeats(*index).is_none()).count() as u32
+        let is_new = |index: &u32| self.repeats(*index).is_none();
+        u32::try_from((0..self.messages).filter(is_new).count()).unwrap_or(u32::MAX)
     }
 
     /// Which earlier notification this one repeats.

@@ -12,6 +12,7 @@ mod fill;
 mod forwarder;
 mod load;
 mod machine;
+mod picture;
 mod place;
 mod process;
 mod programs;
@@ -21,6 +22,7 @@ mod run;
 mod scenarios;
 mod servers;
 mod sizing;
+mod stage;
 mod statistics;
 
 use self::{bench::Bench, report::Report, scenarios::Scenario, servers::Servers};
@@ -56,6 +58,12 @@ pub(crate) struct Options {
     /// Deliveries that a program may hold
     #[arg(long, default_value_t = 256)]
     pub(crate) prefetch: u16,
+    /// Notifications a second of the latency scenario; half of what the worker can do if not given
+    #[arg(long)]
+    pub(crate) rate: Option<f64>,
+    /// A setting and its values to try in the curves scenario, as `section.key=value,value`
+    #[arg(long = "curve", value_name = "SECTION.KEY=VALUES")]
+    pub(crate) curves: Vec<String>,
     /// How long the worker's memory is watched at full speed
     #[arg(long)]
     pub(crate) minutes: Option<u32>,
@@ -71,6 +79,9 @@ pub(crate) struct Options {
     /// Where `results.json` and logs go
     #[arg(long, default_value = "target/bench")]
     pub(crate) folder: PathBuf,
+    /// Where to draw the throughput as a picture
+    #[arg(long)]
+    pub(crate) picture: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) servers: servers::Addresses,
     #[command(flatten)]
@@ -94,7 +105,10 @@ fn main() -> ExitCode {
     let done = tokio::runtime::Runtime::new().context("no runtime").and_then(|runtime| {
         runtime.block_on(async {
             match command {
-                Some(Command::Forward(arguments)) => forwarder::run(arguments).await,
+                // On the runtime's own threads, not on this one beside them.
+                Some(Command::Forward(arguments)) => {
+                    tokio::spawn(forwarder::run(arguments)).await?
+                }
                 None => measure(options).await,
             }
         })
@@ -124,6 +138,9 @@ async fn measure(options: Options) -> anyhow::Result<()> {
     for scenario in scenarios {
         let section = scenario.run(&bench).await.with_context(|| format!("{scenario:?}"))?;
         println!("\n{section}");
+        if let (Scenario::Throughput, Some(file)) = (scenario, &bench.options.picture) {
+            picture::draw(&section, report.machine(), file)?;
+        }
         report.add(section);
         report.write(&bench.options.folder.join("results.json"))?;
     }

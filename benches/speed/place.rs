@@ -16,13 +16,23 @@ use crate::{bench::Bench, load::Load};
 pub(crate) const INCOMING: &str = "docplanner.notifications";
 pub(crate) const EXCHANGE: &str = "docplanner.events";
 
+/// Which database.
+#[derive(Debug, Clone)]
+pub(crate) enum Database {
+    /// Empty.
+    New,
+    /// A copy of this one.
+    CopyOf(&'static str),
+    /// This one, which stays.
+    Kept(&'static str),
+}
+
 /// Where a run takes place.
+#[derive(Debug, Clone)]
 pub(crate) struct Place {
-    /// Of the virtual host.
+    /// Of the virtual host, and of a database that was made for this run.
     name: String,
-    /// Of the database; one that was not made for this run stays.
-    database: String,
-    is_kept: bool,
+    database: Database,
     pub(crate) amqp_url: String,
     pub(crate) database_url: String,
     /// For settings and logs.
@@ -30,26 +40,46 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// New ones, or a new virtual host beside a database that is there. The given worker declares and migrates.
-    pub(crate) async fn make(bench: &Bench, database: Option<&str>) -> anyhow::Result<Self> {
+    /// A new virtual host, and a database.
+    pub(crate) async fn make(bench: &Bench, database: &Database) -> anyhow::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let nth = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("speed_{}_{nth}", std::process::id());
+        let servers = &bench.servers;
         let folder = bench.runs.join(&name);
         std::fs::create_dir_all(&folder)?;
-        bench.servers.create_vhost(&name).await?;
-        if database.is_none() {
-            bench.servers.execute("postgres", &format!("CREATE DATABASE {name}")).await?;
+        servers.create_vhost(&name).await?;
+        let create = format!("CREATE DATABASE {name}");
+        match database {
+            Database::New => servers.execute("postgres", &create).await?,
+            Database::CopyOf(other) => {
+                let copy = format!("{create} TEMPLATE {other} STRATEGY file_copy");
+                servers.execute("postgres", &copy).await?;
+            }
+            Database::Kept(_) => {}
         }
-        let database_name = database.unwrap_or(&name).to_owned();
-        Ok(Self {
-            amqp_url: bench.servers.amqp_url(&name),
-            database_url: bench.servers.database_url(&database_name),
-            database: database_name,
-            is_kept: database.is_some(),
-            name,
-            folder,
-        })
+        let database_url = match database {
+            Database::New | Database::CopyOf(_) => servers.database_url(&name),
+            Database::Kept(kept) => servers.database_url(kept),
+        };
+        let amqp_url = servers.amqp_url(&name);
+        Ok(Self { name, database: database.clone(), amqp_url, database_url, folder })
+    }
+
+    /// The name of the database.
+    pub(crate) fn database(&self) -> &str {
+        match self.database {
+            Database::New | Database::CopyOf(_) => &self.name,
+            Database::Kept(kept) => kept,
+        }
+    }
+
+    /// Whether the database answers a question with `true`.
+    pub(crate) async fn ensure(&self, bench: &Bench, question: &str) -> anyhow::Result<()> {
+        let client = bench.servers.connect(self.database()).await?;
+        let is_so: bool = client.query_one(question, &[]).await?.get(0);
+        ensure!(is_so, "not true: {question}");
+        Ok(())
     }
 
     /// Declares the queues and migrates the database, as an operator would before the first start.
@@ -95,8 +125,8 @@ impl Place {
     /// Removes it all; the logs stay if something is to be looked up in them.
     pub(crate) async fn remove(self, bench: &Bench, keep_logs: bool) -> anyhow::Result<()> {
         bench.servers.delete_vhost(&self.name).await?;
-        if !self.is_kept {
-            let drop = format!("DROP DATABASE {} WITH (FORCE)", self.database);
+        if !matches!(self.database, Database::Kept(_)) {
+            let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
             bench.servers.execute("postgres", &drop).await?;
         }
         if !keep_logs {

@@ -17,6 +17,18 @@ pub(crate) struct Memory {
     pub(crate) peak_mib: f64,
 }
 
+impl Memory {
+    /// Of two processes.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self { mib: self.mib + other.mib, peak_mib: self.peak_mib + other.peak_mib }
+    }
+
+    /// Of two looks.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self { mib: self.mib.max(other.mib), peak_mib: self.peak_mib.max(other.peak_mib) }
+    }
+}
+
 /// `USER_HZ`, in which Linux tells processor time on every architecture that it shows to programs.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -32,21 +44,22 @@ impl Tree {
     }
 
     /// Processor time so far, user and system.
-    pub(crate) fn cpu_seconds(&self) -> f64 {
+    pub(crate) fn cpu_seconds(self) -> f64 {
         let ticks = self.members().into_iter().filter_map(stat).map(|stat| stat.ticks);
         f64::from(ticks.sum::<u32>()) / TICKS_PER_SECOND
     }
 
-    pub(crate) fn memory(&self) -> Memory {
-        self.members().into_iter().fold(Memory::default(), |sum, pid| {
+    pub(crate) fn memory(self) -> Memory {
+        let of = |pid| {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
             let mib = |key| kib(&status, key) / 1024.0;
-            Memory { mib: sum.mib + mib("VmRSS:"), peak_mib: sum.peak_mib + mib("VmHWM:") }
-        })
+            Memory { mib: mib("VmRSS:"), peak_mib: mib("VmHWM:") }
+        };
+        self.members().into_iter().map(of).fold(Memory::default(), Memory::plus)
     }
 
     /// The root first. Without children, as the worker and the forwarder are, nothing but `/proc/PID` is read.
-    fn members(&self) -> Vec<u32> {
+    fn members(self) -> Vec<u32> {
         let mut members = vec![self.root];
         let threads = format!("/proc/{}/task", self.root);
         let has_children = entries(&threads).iter().any(|thread| {

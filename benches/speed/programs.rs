@@ -47,18 +47,13 @@ pub(crate) struct Running {
 }
 
 impl Program {
-    /// Whether it can be started here, or why not.
-    pub(crate) fn is_missing(&self) -> Option<String> {
-        let Self::Peer(name) = self else { return None };
-        let run = peer(name);
-        (!run.exists()).then(|| format!("there is no {}", run.display()))
-    }
-
     /// Fetches what it needs, once.
     pub(crate) async fn install(&self) -> anyhow::Result<()> {
         let Self::Peer(name) = self else { return Ok(()) };
-        let status = Command::new(peer(name)).arg("install").stdout(Stdio::null()).status().await?;
-        ensure!(status.success(), "benches/peers/{name}/run install: {status}");
+        let run = peer(name);
+        let installing = Command::new(&run).arg("install").stdout(Stdio::null()).status().await;
+        let status = installing.with_context(|| format!("cannot start {}", run.display()))?;
+        ensure!(status.success(), "{} install: {status}", run.display());
         Ok(())
     }
 
@@ -106,8 +101,8 @@ fn peer(name: &str) -> PathBuf {
 }
 
 impl Running {
-    /// Why it has ended by itself, if it has.
-    pub(crate) fn has_ended(&mut self) -> anyhow::Result<()> {
+    /// An error if it has ended by itself.
+    pub(crate) fn is_alive(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
             Some(status) => {

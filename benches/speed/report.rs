@@ -32,6 +32,15 @@ pub(crate) struct Row {
     pub(crate) failures: Vec<String>,
 }
 
+/// What was measured in a run.
+pub(crate) struct Measure {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    /// After the decimal point.
+    pub(crate) digits: usize,
+    pub(crate) value: f64,
+}
+
 /// What was measured in each run.
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
@@ -72,7 +81,7 @@ impl Section {
     }
 
     /// How the first figure compares with the base's.
-    fn ratio(&self, row: &Row) -> Option<f64> {
+    pub(crate) fn ratio(&self, row: &Row) -> Option<f64> {
         let base = self.row(self.base.as_deref()?)?.first()?;
         Some(row.first()? / base)
     }
@@ -106,7 +115,10 @@ impl Section {
 
     /// The first figure with its spread, the ratio to the base, and the medians of the others.
     fn cells(&self) -> Vec<Vec<String>> {
-        let Some(model) = self.rows.first() else { return vec![] };
+        // A row whose runs have all failed has no figures.
+        let Some(model) = self.rows.iter().max_by_key(|row| row.figures.len()) else {
+            return vec![];
+        };
         let mut heads = vec![String::new()];
         for (nth, figure) in model.figures.iter().enumerate() {
             heads.push(format!("{} {}", figure.name, figure.unit).trim().to_owned());
@@ -114,19 +126,19 @@ impl Section {
                 heads.extend(["min", "max", "ratio"].map(str::to_owned));
             }
         }
-        let mut cells = vec![heads];
-        for row in &self.rows {
+        let names: Vec<_> = model.figures.iter().map(|figure| figure.name).collect();
+        let lines = self.rows.iter().map(|row| {
             let mut line = vec![row.name.clone()];
-            for (nth, figure) in row.figures.iter().enumerate() {
-                line.push(figure.shown(median));
+            for (nth, name) in names.iter().enumerate() {
+                line.push(row.shown(name, median));
                 if nth == 0 {
-                    line.extend([figure.shown(min), figure.shown(max)]);
+                    line.extend([row.shown(name, min), row.shown(name, max)]);
                     line.push(self.ratio(row).map_or("-".into(), |ratio| format!("{ratio:.2}")));
                 }
             }
-            cells.push(line);
-        }
-        cells
+            line
+        });
+        std::iter::once(heads).chain(lines).collect()
     }
 }
 
@@ -135,15 +147,11 @@ impl Row {
         median(&self.figures.first()?.runs)
     }
 
-    /// The median of a figure.
-    pub(crate) fn median(&self, figure: &str) -> Option<f64> {
-        median(&self.figures.iter().find(|one| one.name == figure)?.runs)
-    }
-}
-
-impl Figure {
-    fn shown(&self, of: impl Fn(&[f64]) -> Option<f64>) -> String {
-        of(&self.runs).map_or("-".into(), |value| format!("{value:.*}", self.digits))
+    fn shown(&self, name: &str, of: impl Fn(&[f64]) -> Option<f64>) -> String {
+        let figure = self.figures.iter().find(|figure| figure.name == name);
+        let shown =
+            figure.and_then(|figure| Some(format!("{:.*}", figure.digits, of(&figure.runs)?)));
+        shown.unwrap_or("-".into())
     }
 }
 

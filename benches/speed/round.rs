@@ -2,78 +2,84 @@
 
 use crate::{
     bench::Bench,
-    report::{Figure, Row},
-    run::{Outcome, Run},
+    programs::Program,
+    report::{Figure, Measure, Row},
 };
 
 /// A row of the table to come.
-pub(crate) struct Case {
+pub(crate) struct Case<R> {
     pub(crate) name: String,
-    pub(crate) run: Run,
+    pub(crate) run: R,
 }
 
-impl Case {
-    pub(crate) fn new(name: impl Into<String>, run: Run) -> Self {
+impl<R> Case<R> {
+    pub(crate) fn new(name: impl Into<String>, run: R) -> Self {
         Self { name: name.into(), run }
     }
 }
 
-/// Runs all cases in turn, in every round beginning with the next one.
-pub(crate) async fn rounds(bench: &Bench, cases: Vec<Case>, runs: u32) -> anyhow::Result<Vec<Row>> {
-    let mut measured = Vec::new();
-    for case in cases.into_iter().filter(|case| bench.wants(&case.name)) {
-        match case.run.program.is_missing() {
-            Some(why) => eprintln!("  {}: not measured, {why}", case.name),
-            None => {
-                case.run.program.install().await?;
-                measured.push((case, Measured::default()));
-            }
-        }
-    }
+/// Bookings of one round; more than any run has messages.
+const BOOKINGS: u64 = 10_000_000;
+
+/// Runs all cases in turn, in every round beginning with the next one. `measure` is told the case's run and by how
+/// much its booking ids differ from those of earlier rounds.
+pub(crate) async fn rounds<R>(
+    bench: &Bench,
+    cases: Vec<Case<R>>,
+    runs: u32,
+    measure: impl AsyncFn(&R, u64) -> anyhow::Result<Vec<Measure>>,
+) -> anyhow::Result<Vec<Row>> {
     let runs = bench.options.runs.unwrap_or(runs);
+    let cases: Vec<_> = cases.into_iter().filter(|case| bench.wants(&case.name)).collect();
+    let mut rows: Vec<Row> = cases.iter().map(|case| Row::new(&case.name)).collect();
     for round in 0..runs {
-        for turn in 0..measured.len() {
-            let nth = (turn + usize::try_from(round)?) % measured.len();
-            let (case, results) = &mut measured[nth];
-            // A database that lives on must not see the same bookings twice.
-            let mut run = case.run.clone();
-            run.load.first_booking += u64::from(round) * 10_000_000;
-            match run.measure(bench).await {
-                Ok(outcome) => {
-                    eprintln!("  {}/{runs} {}: {:.0}/s", round + 1, case.name, outcome.rate);
-                    results.outcomes.push(outcome);
+        for turn in 0..cases.len() {
+            let nth = (turn + usize::try_from(round)?) % cases.len();
+            let (case, row) = (&cases[nth], &mut rows[nth]);
+            let told = format!("  {}/{runs} {}", round + 1, case.name);
+            match measure(&case.run, u64::from(round) * BOOKINGS).await {
+                Ok(values) => {
+                    if let Some(first) = values.first() {
+                        eprintln!("{told}: {:.*} {}", first.digits, first.value, first.unit);
+                    }
+                    row.add(values);
                 }
                 Err(error) => {
-                    eprintln!("  {}/{runs} {}: FAILED: {error:#}", round + 1, case.name);
-                    results.failures.push(format!("{error:#}"));
+                    eprintln!("{told}: FAILED: {error:#}");
+                    row.failures.push(format!("{error:#}"));
                 }
             }
         }
     }
-    Ok(measured.into_iter().map(|(case, results)| results.row(case.name)).collect())
+    Ok(rows)
 }
 
-#[derive(Default)]
-struct Measured {
-    outcomes: Vec<Outcome>,
-    failures: Vec<String>,
+/// Leaves out the cases whose program cannot be had here, and fetches what the others need.
+pub(crate) async fn available<R>(
+    cases: Vec<Case<R>>,
+    program: impl Fn(&R) -> &Program,
+) -> anyhow::Result<(Vec<Case<R>>, Vec<String>)> {
+    let (mut available, mut notes) = (Vec::new(), Vec::new());
+    for case in cases {
+        match program(&case.run).install().await {
+            Ok(()) => available.push(case),
+            Err(why) => notes.push(format!("{}: not measured: {why:#}", case.name)),
+        }
+    }
+    Ok((available, notes))
 }
 
-impl Measured {
-    fn row(self, name: String) -> Row {
-        let figure = |name, unit, digits, of: &dyn Fn(&Outcome) -> Option<f64>| {
-            let runs = self.outcomes.iter().filter_map(of).collect();
-            Figure { name, unit, digits, runs }
-        };
-        let figures = vec![
-            figure("rate", "1/s", 0, &|outcome| Some(outcome.rate)),
-            figure("cpu", "s/10k", 2, &|outcome| outcome.cpu[0]),
-            figure("rabbitmq", "s/10k", 2, &|outcome| outcome.cpu[1]),
-            figure("postgresql", "s/10k", 2, &|outcome| outcome.cpu[2]),
-            figure("rss", "MiB", 0, &|outcome| Some(outcome.memory.mib)),
-            figure("peak", "MiB", 0, &|outcome| Some(outcome.memory.peak_mib)),
-            figure("requests", "", 0, &|outcome| Some(f64::from(outcome.requests))),
-        ];
-        Row { name, figures, failures: self.failures }
+impl Row {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), figures: Vec::new(), failures: Vec::new() }
+    }
+
+    fn add(&mut self, values: Vec<Measure>) {
+        for Measure { name, unit, digits, value } in values {
+            match self.figures.iter_mut().find(|figure| figure.name == name) {
+                Some(figure) => figure.runs.push(value),
+                None => self.figures.push(Figure { name, unit, digits, runs: vec![value] }),
+            }
+        }
     }
 }

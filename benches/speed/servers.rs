@@ -10,12 +10,17 @@ use crate::process::{self, Tree};
 /// As `tests/servers env` prints them.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Addresses {
-    #[arg(long, env = "AMQP_URL", hide_env_values = true, default_value = "")]
-    amqp_url: String,
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = "")]
-    database_url: String,
-    #[arg(long, env = "MANAGEMENT_URL", hide_env_values = true, default_value = "")]
-    management_url: String,
+    #[arg(long = "amqp-url", env = "AMQP_URL", hide_env_values = true, default_value = "")]
+    amqp: String,
+    #[arg(long = "database-url", env = "DATABASE_URL", hide_env_values = true, default_value = "")]
+    database: String,
+    #[arg(
+        long = "management-url",
+        env = "MANAGEMENT_URL",
+        hide_env_values = true,
+        default_value = ""
+    )]
+    management: String,
 }
 
 /// The two servers.
@@ -29,28 +34,26 @@ pub(crate) struct Servers {
 
 impl Servers {
     pub(crate) fn new(addresses: &Addresses) -> anyhow::Result<Self> {
-        let Addresses { amqp_url, database_url, management_url } = addresses;
-        for (name, url) in [
-            ("AMQP_URL", amqp_url),
-            ("DATABASE_URL", database_url),
-            ("MANAGEMENT_URL", management_url),
-        ] {
+        let Addresses { amqp, database, management } = addresses;
+        for (name, url) in
+            [("AMQP_URL", amqp), ("DATABASE_URL", database), ("MANAGEMENT_URL", management)]
+        {
             ensure!(!url.is_empty(), "{name} is not set: start it with `make bench`");
         }
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
-        let rabbitmq = port(amqp_url).and_then(process::listening_on);
-        let postgresql = port(database_url).and_then(process::listening_on);
+        let rabbitmq = port(amqp).and_then(process::listening_on);
+        let postgresql = port(database).and_then(process::listening_on);
         Ok(Self { addresses: addresses.clone(), http, rabbitmq, postgresql })
     }
 
     pub(crate) fn amqp_url(&self, vhost: &str) -> String {
-        let url = &self.addresses.amqp_url;
+        let url = &self.addresses.amqp;
         let server = url.rsplit_once('/').map_or(url.as_str(), |(server, _)| server);
         format!("{server}/{vhost}")
     }
 
     pub(crate) fn database_url(&self, database: &str) -> String {
-        let url = &self.addresses.database_url;
+        let url = &self.addresses.database;
         let (server, last) = url.rsplit_once('/').unwrap_or((url, ""));
         let parameters = last.split_once('?').map(|(_, parameters)| format!("?{parameters}"));
         format!("{server}/{database}{}", parameters.unwrap_or_default())
@@ -77,7 +80,7 @@ impl Servers {
     ) -> anyhow::Result<String> {
         let request = self
             .http
-            .request(method.parse()?, format!("{}/api/{path}", self.addresses.management_url))
+            .request(method.parse()?, format!("{}/api/{path}", self.addresses.management))
             .header("content-type", "application/json")
             .body(body.to_owned());
         let answer = request.send().await.map_err(reqwest::Error::without_url)?;

@@ -17,7 +17,7 @@ use self::{chains::Chains, table::Table};
 use crate::{
     bench::Bench,
     load::Load,
-    place::Place,
+    place::{Database, Place},
     programs::{Program, Running, Told},
 };
 
@@ -95,7 +95,7 @@ impl Scene {
         let load = Load::usual(0);
         let options = Options { world: load.world(), ..Options::default() };
         let docplanner = Simulator::start(options).await?;
-        let place = Place::make(bench, None).await?;
+        let place = Place::make(bench, &Database::New).await?;
         let settings = place.settings(&load, &docplanner, &bench.options.settings)?;
         place.prepare(&bench.options.worker, &settings).await?;
         Ok(Self { place, docplanner, settings })

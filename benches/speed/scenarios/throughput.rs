@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::{
     bench::Bench,
-    load::Load,
+    load::{BODY_BYTES, Load},
     programs::Program,
     report::Section,
-    round::{Case, rounds},
+    round::{Case, available, rounds},
     run::Run,
+    stage::Setup,
 };
 
 /// How late the API answers while caches are cold.
@@ -18,6 +19,28 @@ const API_LATENCY: Duration = Duration::from_millis(20);
 const REQUESTS_IN_FLIGHT: f64 = 16.0;
 
 pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Section> {
+    let cases = cases(bench).into_iter().filter(|case| bench.wants(&case.name)).collect();
+    let (cases, mut notes) = available(cases, Run::program).await?;
+    let bound = REQUESTS_IN_FLIGHT / API_LATENCY.as_secs_f64();
+    notes.push(format!(
+        "cold cache: each notification asks the API for an address that nobody knows, and is answered after \
+         {API_LATENCY:?}; {REQUESTS_IN_FLIGHT} requests at once can be {bound:.0}/s at most"
+    ));
+    let rows = rounds(bench, cases, 3, async |run, bookings| {
+        Ok(run.measure(bookings, bench).await?.values())
+    });
+    Ok(Section {
+        title: format!(
+            "Throughput: prefetch {}, bodies of {BODY_BYTES} bytes, quorum queues",
+            bench.options.prefetch
+        ),
+        base: Some("forwarder".to_owned()),
+        rows: rows.await?,
+        notes,
+    })
+}
+
+fn cases(bench: &Bench) -> Vec<Case<Run>> {
     let messages = bench.options.messages;
     let usual = Load::usual(messages);
     let mut cases = Vec::new();
@@ -25,37 +48,24 @@ pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Section> {
         let mut programs = vec![("forwarder", Program::Forwarder)];
         programs.extend(bench.workers());
         cases.extend(programs.into_iter().map(|(name, program)| {
-            let run = Run::new(program, usual.clone(), bench);
+            let run = Run::new(Setup::new(program, usual.clone(), bench));
             Case::new(processes_of(name, processes), Run { processes, ..run })
         }));
     }
     for (name, program) in bench.workers() {
         let load = Load { duplicate_every: Some(5), ..usual.clone() };
-        let run = Run::new(program.clone(), load, bench);
+        let run = Run::new(Setup::new(program.clone(), load, bench));
         cases.push(Case::new(format!("{name}, 20 % duplicates"), run));
-        let run = Run::new(program, cold(messages), bench);
-        let run = Run { api_latency: Some(API_LATENCY), ..run };
+        let setup = Setup::new(program, cold(messages), bench);
+        let run = Run::new(Setup { api_latency: Some(API_LATENCY), ..setup });
         cases.push(Case::new(format!("{name}, cold cache"), run));
     }
     // Fewer where they are slow, so that each runs for about as long.
     for (name, share) in [("node", 2), ("faststream", 6)] {
-        let run = Run::new(Program::Peer(name), Load::usual(messages / share), bench);
-        cases.push(Case::new(name, run));
+        let setup = Setup::new(Program::Peer(name), Load::usual(messages / share), bench);
+        cases.push(Case::new(name, Run::new(setup)));
     }
-    let bound = REQUESTS_IN_FLIGHT / API_LATENCY.as_secs_f64();
-    Ok(Section {
-        title: format!(
-            "Throughput: prefetch {}, bodies of {} bytes, quorum queues",
-            bench.options.prefetch,
-            crate::load::BODY_BYTES
-        ),
-        base: Some("forwarder".to_owned()),
-        rows: rounds(bench, cases, 3).await?,
-        notes: vec![format!(
-            "cold cache: every notification asks the API for an address that nobody knows, and is answered after \
-             {API_LATENCY:?}; {REQUESTS_IN_FLIGHT} requests at once can be at most {bound:.0}/s"
-        )],
-    })
+    cases
 }
 
 fn processes_of(name: &str, processes: usize) -> String {

@@ -101,7 +101,7 @@ async fn until_share(counter: &Counter, events: u32, share: f64) -> anyhow::Resu
 
 /// What the broker takes now.
 async fn state(bench: &Bench, when: &str) -> anyhow::Result<[String; 3]> {
-    let memory = bench.servers.rabbitmq.as_ref().map(Tree::memory).map(|memory| memory.mib);
+    let memory = bench.servers.rabbitmq.map(Tree::memory).map(|memory| memory.mib);
     let nodes: Value = serde_json::from_str(&bench.servers.management("GET", "nodes", "").await?)?;
     let folder = nodes[0]["db_dir"].as_str().context("RabbitMQ does not tell where its data is")?;
     let disk = kilobytes(Path::new(folder)).map(|size| f64::from(size) / 1e3);

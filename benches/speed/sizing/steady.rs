@@ -37,14 +37,12 @@ pub(super) struct Cost {
 
 impl Cost {
     pub(super) fn now(running: &[Running], bench: &Bench) -> Self {
-        let workers = |of: &dyn Fn(&Tree) -> f64| {
-            Some(running.iter().map(|worker| of(&worker.tree)).sum::<f64>())
+        let workers = |of: fn(Tree) -> f64| {
+            Some(running.iter().map(|worker| of(worker.tree)).sum::<f64>())
         };
-        let [rabbitmq, postgresql] = [&bench.servers.rabbitmq, &bench.servers.postgresql];
-        let each = |of: &dyn Fn(&Tree) -> f64| {
-            [workers(of), rabbitmq.as_ref().map(of), postgresql.as_ref().map(of)]
-        };
-        Self { cpu: each(&Tree::cpu_seconds), memory: each(&|tree| tree.memory().mib) }
+        let [rabbitmq, postgresql] = [bench.servers.rabbitmq, bench.servers.postgresql];
+        let each = |of: fn(Tree) -> f64| [workers(of), rabbitmq.map(of), postgresql.map(of)];
+        Self { cpu: each(Tree::cpu_seconds), memory: each(|tree| tree.memory().mib) }
     }
 
     /// The cells of a row from `rate` on: processors that were busy since, and memory now.
@@ -179,7 +177,7 @@ pub(super) async fn until_arrived(
     let since = Instant::now();
     while counter.arrived().await? < events {
         for worker in running.iter_mut() {
-            worker.has_ended()?;
+            worker.is_alive()?;
         }
         let arrived = counter.arrived().await?;
         ensure!(since.elapsed() < LAST_EVENT, "{arrived} of {events} events came");

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use anyhow::{Context as _, ensure};
-use chrono::Utc;
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
@@ -22,7 +21,7 @@ pub(crate) async fn fill(amqp_url: &str, load: &Load) -> anyhow::Result<()> {
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let mut unconfirmed = VecDeque::new();
     for index in 0..load.messages {
-        let (body, properties) = load.notification(index, Utc::now());
+        let (body, properties) = load.notification(index);
         unconfirmed.push_back(publish(&channel, &body, properties).await?);
         if unconfirmed.len() == UNCONFIRMED {
             confirmed(unconfirmed.pop_front()).await?;

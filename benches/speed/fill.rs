@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use anyhow::{Context as _, ensure};
-use chrono::Utc;
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
@@ -16,7 +15,7 @@ const UNCONFIRMED: usize = 1_000;
 
 /// Publishes all of it, persistent and confirmed.
 pub(crate) async fn fill(amqp_url: &str, load: &Load) -> anyhow::Result<()> {
-    let all = (0..load.messages).map(|index| Ok(load.notification(index, Utc::now())));
+    let all = (0..load.messages).map(|index| Ok(load.notification(index)));
     fill_with(amqp_url, all).await
 }
 

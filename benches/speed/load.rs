@@ -25,6 +25,8 @@ pub(crate) struct Load {
     pub(crate) messages: u32,
     /// The id of the first booking: a database that lives on never sees one twice.
     pub(crate) first_booking: u64,
+    /// When all of it happened: a repeat has to be the same bytes.
+    pub(crate) told_at: DateTime<Utc>,
     /// The notifications go round these. Half of them are online, half take payments, in all four combinations.
     pub(crate) addresses: u32,
     /// Two addresses each, like most; where every address shall cost a request of its own, one.
@@ -41,6 +43,7 @@ impl Load {
         Self {
             messages,
             first_booking: 7_000_000_000,
+            told_at: Utc::now(),
             addresses: 500,
             addresses_of_a_doctor: 2,
             tenants: 1,
@@ -106,22 +109,19 @@ impl Load {
     }
 
     /// The body and the properties of a notification.
-    pub(crate) fn notification(
-        &self,
-        index: u32,
-        now: DateTime<Utc>,
-    ) -> (Vec<u8>, BasicProperties) {
+    pub(crate) fn notification(&self, index: u32) -> (Vec<u8>, BasicProperties) {
         let told = self.repeats(index).unwrap_or(index);
         let nth = told % self.addresses;
-        let mut body = self.slot_booked(told, nth, now);
+        let mut body = self.slot_booked(told, nth);
         let missing = BODY_BYTES.saturating_sub(body.to_string().len());
         let comment = &mut body["data"]["visit_booking"]["comment"];
         *comment = Value::from(REMARK.chars().cycle().take(missing).collect::<String>());
         let tenant = nth / self.addresses_of_a_doctor % self.tenants;
-        (body.to_string().into_bytes(), properties(index, tenant, now))
+        (body.to_string().into_bytes(), properties(index, tenant))
     }
 
-    fn slot_booked(&self, told: u32, nth: u32, now: DateTime<Utc>) -> Value {
+    fn slot_booked(&self, told: u32, nth: u32) -> Value {
+        let now = self.told_at;
         let [facility, doctor, address] = self.whereabouts(nth);
         let booking = self.first_booking + u64::from(told);
         let starts_at = now + TimeDelta::days(10) + TimeDelta::minutes(i64::from(told % 2000));
@@ -189,7 +189,7 @@ fn takes_payments(nth: u32) -> bool {
     nth % 2 == 1
 }
 
-fn properties(index: u32, tenant: u32, now: DateTime<Utc>) -> BasicProperties {
+fn properties(index: u32, tenant: u32) -> BasicProperties {
     const PERSISTENT: u8 = 2;
     let mut headers = FieldTable::default();
     let tenant = AMQPValue::LongString(format!("clinic-{tenant}").into());
@@ -198,7 +198,7 @@ fn properties(index: u32, tenant: u32, now: DateTime<Utc>) -> BasicProperties {
         .with_delivery_mode(PERSISTENT)
         .with_content_type("application/json".into())
         .with_message_id(format!("relay-{index}").into())
-        .with_timestamp(u64::try_from(now.timestamp()).unwrap_or_default())
+        .with_timestamp(u64::try_from(Utc::now().timestamp()).unwrap_or_default())
         .with_headers(headers)
 }
 

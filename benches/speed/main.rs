@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 
 mod bench;
 mod count;
@@ -109,7 +110,7 @@ fn main() -> ExitCode {
                 Some(Command::Forward(arguments)) => {
                     tokio::spawn(forwarder::run(arguments)).await?
                 }
-                None => measure(options).await,
+                None => unless_stopped(measure(options)).await,
             }
         })
     });
@@ -122,11 +123,23 @@ fn main() -> ExitCode {
     }
 }
 
+/// A program that is measured ends with its run. A harness that ended without dropping the run would leave it behind.
+async fn unless_stopped(measuring: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        done = measuring => done,
+        _ = terminate.recv() => anyhow::bail!("stopped by SIGTERM"),
+        _ = interrupt.recv() => anyhow::bail!("stopped by SIGINT"),
+    }
+}
+
 /// Runs the scenarios one after another; what is done is written after each, so that an end on the way loses little.
 async fn measure(options: Options) -> anyhow::Result<()> {
     let servers = Servers::new(&options.servers)?;
     let mut report = Report::new(machine::describe(&servers).await?);
     println!("{}", report.machine());
+    servers.remove_leftovers().await?;
     let bench = Bench::new(options, servers)?;
     if bench.options.sizing.sizing {
         return sizing::run(&bench, report.machine()).await;

@@ -136,6 +136,14 @@ impl Place {
     }
 }
 
+/// Whether a virtual host or database of this name belongs to a harness that does not run any more.
+pub(crate) fn is_left_over(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('_').collect();
+    let ["speed", pid, nth] = parts.as_slice() else { return false };
+    let are_numbers = pid.parse::<u32>().is_ok() && nth.parse::<u32>().is_ok();
+    are_numbers && !Path::new("/proc").join(pid).exists()
+}
+
 /// `database.pool_size=4`, of all tenants `tenants.flags_ttl="1m"`; the value is TOML.
 fn set(settings: &mut toml::Table, line: &str) -> anyhow::Result<()> {
     let (path, value) = line.split_once('=').context("no =")?;

@@ -1,6 +1,6 @@
 //! What Linux tells of processes in `/proc`.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{fs, path::Path};
 
 /// A process and all that descend from it.
 #[derive(Debug, Clone, Copy)]
@@ -32,12 +32,6 @@ impl Memory {
 /// `USER_HZ`, in which Linux tells processor time on every architecture that it shows to programs.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-struct Stat {
-    parent: u32,
-    /// Own time, and that of children which have ended and were waited for.
-    ticks: u32,
-}
-
 impl Tree {
     pub(crate) fn new(root: u32) -> Self {
         Self { root }
@@ -45,7 +39,7 @@ impl Tree {
 
     /// Processor time so far, user and system.
     pub(crate) fn cpu_seconds(self) -> f64 {
-        let ticks = self.members().into_iter().filter_map(stat).map(|stat| stat.ticks);
+        let ticks = self.members().into_iter().filter_map(ticks);
         f64::from(ticks.sum::<u32>()) / TICKS_PER_SECOND
     }
 
@@ -58,26 +52,18 @@ impl Tree {
         self.members().into_iter().map(of).fold(Memory::default(), Memory::plus)
     }
 
-    /// The root first. Without children, as the worker and the forwarder are, nothing but `/proc/PID` is read.
+    /// The root first. Looking through all of `/proc` instead would take time from what is measured.
     fn members(self) -> Vec<u32> {
         let mut members = vec![self.root];
-        let threads = format!("/proc/{}/task", self.root);
-        let has_children = entries(&threads).iter().any(|thread| {
-            let children = fs::read_to_string(format!("{threads}/{thread}/children"));
-            children.map_or(true, |children| !children.is_empty())
-        });
-        if !has_children {
-            return members;
-        }
-        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-        for pid in entries("/proc") {
-            if let Some(stat) = stat(pid) {
-                children.entry(stat.parent).or_default().push(pid);
-            }
-        }
         let mut next = 0;
         while let Some(pid) = members.get(next) {
-            members.extend(children.remove(pid).unwrap_or_default());
+            let threads = format!("/proc/{pid}/task");
+            for thread in entries(&threads) {
+                let children = fs::read_to_string(format!("{threads}/{thread}/children"));
+                let children = children.unwrap_or_default();
+                members
+                    .extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            }
             next += 1;
         }
         members
@@ -119,13 +105,13 @@ fn entries(folder: &str) -> Vec<u32> {
         .collect()
 }
 
-fn stat(pid: u32) -> Option<Stat> {
+/// A process' own time, and that of children which have ended and were waited for.
+fn ticks(pid: u32) -> Option<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command's name is in brackets, and may hold blanks and brackets itself.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |index: usize| fields.get(index)?.parse::<u32>().ok();
-    let ticks = (11..=14).map(number).sum::<Option<u32>>()?;
-    Some(Stat { parent: number(1)?, ticks })
+    (11..=14).map(number).sum()
 }
 
 fn kib(status: &str, key: &str) -> f64 {

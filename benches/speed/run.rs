@@ -13,8 +13,11 @@ use crate::{
     statistics::x_at,
 };
 
-/// How often is counted.
+/// How often events are counted.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How often the processes are looked at, which is dearer.
+const TICKS_BETWEEN_LOOKS: u32 = 6;
 
 /// A program that publishes nothing for so long has failed.
 const STALLED: Duration = Duration::from_secs(30);
@@ -45,9 +48,16 @@ pub(crate) struct Outcome {
     requests: u32,
 }
 
-/// One look at everything.
-struct Sample {
-    at: f64,
+/// What was seen on the way.
+#[derive(Default)]
+struct Seen {
+    /// When so many events had arrived.
+    arrivals: Vec<(f64, f64)>,
+    looks: Vec<Look>,
+}
+
+/// What everything had cost when so many events had arrived.
+struct Look {
     arrived: f64,
     cpu: [Option<f64>; 3],
     memory: Memory,
@@ -75,7 +85,7 @@ impl Run {
         for nth in 0..self.processes {
             running.push(stage.start(nth)?);
         }
-        let samples = watch(stage, &mut running, bench).await?;
+        let seen = watch(stage, &mut running, bench).await?;
         if let Some(question) = self.afterwards {
             stage.place.ensure(bench, question).await?;
         }
@@ -83,7 +93,7 @@ impl Run {
             program.stop().await?;
         }
         stage.verify(stage.setup.load.events()).await?;
-        conclude(stage, &samples)
+        conclude(stage, &seen)
     }
 }
 
@@ -108,23 +118,22 @@ impl Outcome {
 }
 
 /// Counts until everything has arrived.
-async fn watch(
-    stage: &Stage,
-    running: &mut [Running],
-    bench: &Bench,
-) -> anyhow::Result<Vec<Sample>> {
+async fn watch(stage: &Stage, running: &mut [Running], bench: &Bench) -> anyhow::Result<Seen> {
     let events = stage.setup.load.events();
     let since = Instant::now();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let mut samples = Vec::new();
+    let mut seen = Seen::default();
     let (mut last, mut moved_at) = (0, since);
-    loop {
+    for tick in 0_u32.. {
         ticks.tick().await;
         let arrived = stage.counter.arrived().await?;
-        samples.push(Sample::take(since.elapsed().as_secs_f64(), arrived, running, bench));
+        seen.arrivals.push((since.elapsed().as_secs_f64(), f64::from(arrived)));
+        if tick.is_multiple_of(TICKS_BETWEEN_LOOKS) || arrived >= events {
+            seen.looks.push(Look::at(arrived, running, bench));
+        }
         if arrived >= events {
-            return Ok(samples);
+            break;
         }
         if arrived != last {
             (last, moved_at) = (arrived, Instant::now());
@@ -138,9 +147,10 @@ async fn watch(
             stage.place.folder.display()
         );
     }
+    Ok(seen)
 }
 
-fn conclude(stage: &Stage, samples: &[Sample]) -> anyhow::Result<Outcome> {
+fn conclude(stage: &Stage, seen: &Seen) -> anyhow::Result<Outcome> {
     let load = &stage.setup.load;
     let events = f64::from(load.events());
     // A duplicate leaves no event, but they come evenly.
@@ -149,27 +159,25 @@ fn conclude(stage: &Stage, samples: &[Sample]) -> anyhow::Result<Outcome> {
         let at = |share: f64| x_at(points, share * events);
         Some(at(MEASURED.1)? - at(MEASURED.0)?)
     };
-    let seconds: Vec<_> = samples.iter().map(|sample| (sample.at, sample.arrived)).collect();
-    let seconds = between(&seconds).unwrap_or_default();
+    let seconds = between(&seen.arrivals).unwrap_or_default();
     ensure!(seconds > 0.5, "{seconds:.2} s are too short to measure: more --messages");
     let cpu = [0, 1, 2].map(|whose| {
-        let spent = samples.iter().map(|sample| Some((sample.cpu[whose]?, sample.arrived)));
+        let spent = seen.looks.iter().map(|look| Some((look.cpu[whose]?, look.arrived)));
         Some(between(&spent.collect::<Option<Vec<_>>>()?)? * 10_000.0 / notifications)
     });
-    let memory = samples.iter().map(|sample| sample.memory).fold(Memory::default(), Memory::max);
+    let memory = seen.looks.iter().map(|look| look.memory).fold(Memory::default(), Memory::max);
     let requests = u32::try_from(stage.docplanner.requests().len())?;
     Ok(Outcome { rate: notifications / seconds, cpu, memory, requests })
 }
 
-impl Sample {
-    fn take(at: f64, arrived: u32, running: &[Running], bench: &Bench) -> Self {
+impl Look {
+    fn at(arrived: u32, running: &[Running], bench: &Bench) -> Self {
         let programs: f64 = running.iter().map(|program| program.tree.cpu_seconds()).sum();
         let servers = &bench.servers;
         let [rabbitmq, postgresql] =
             [servers.rabbitmq, servers.postgresql].map(|server| server.map(Tree::cpu_seconds));
         let memory = running.iter().map(|program| program.tree.memory());
         Self {
-            at,
             arrived: f64::from(arrived),
             cpu: [Some(programs), rabbitmq, postgresql],
             memory: memory.fold(Memory::default(), Memory::plus),

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use tokio_postgres::{Client, NoTls};
 
-use crate::process::{self, Tree};
+use crate::{
+    place,
+    process::{self, Tree},
+};
 
 /// As `tests/servers env` prints them.
 #[derive(Debug, Clone, clap::Args)]
@@ -68,6 +71,25 @@ impl Servers {
 
     pub(crate) async fn delete_vhost(&self, name: &str) -> anyhow::Result<()> {
         self.management("DELETE", &format!("vhosts/{name}"), "").await?;
+        Ok(())
+    }
+
+    /// Removes what a harness that was stopped on its way has left.
+    pub(crate) async fn remove_leftovers(&self) -> anyhow::Result<()> {
+        let vhosts: serde_json::Value =
+            serde_json::from_str(&self.management("GET", "vhosts", "").await?)?;
+        let names =
+            vhosts.as_array().into_iter().flatten().filter_map(|vhost| vhost["name"].as_str());
+        for name in names.filter(|name| place::is_left_over(name)) {
+            self.delete_vhost(name).await?;
+        }
+        let client = self.connect("postgres").await?;
+        for row in client.query("SELECT datname::text FROM pg_database", &[]).await? {
+            let name: String = row.get(0);
+            if place::is_left_over(&name) {
+                client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+            }
+        }
         Ok(())
     }
 

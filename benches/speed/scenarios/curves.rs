@@ -15,7 +15,7 @@ const CURVES: [&str; 2] =
     ["broker.prefetch=64,128,256,512,1000,2000", "database.pool_size=2,4,8,16"];
 
 pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Section> {
-    let load = Load::usual(bench.options.messages);
+    let load = Load::usual(bench.options.messages / 2);
     let worker = Program::Worker(bench.options.worker.clone());
     let setup = Setup::new(worker, load, bench);
     let mut cases = vec![Case::new("as set", Run::new(setup.clone()))];
@@ -29,7 +29,7 @@ pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Section> {
             cases.push(Case::new(format!("{setting} = {value}"), Run::new(setup)));
         }
     }
-    let rows = rounds(bench, cases, 2, async |run, bookings| {
+    let rows = rounds(bench, cases, 1, async |run, bookings| {
         Ok(run.measure(bookings, bench).await?.values())
     });
     Ok(Section {

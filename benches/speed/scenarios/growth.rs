@@ -18,7 +18,7 @@ const ADDRESSES: u32 = 2_000;
 const TENANTS: u32 = 1_000;
 
 pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Section> {
-    let load = Load { addresses: ADDRESSES, ..Load::usual(bench.options.messages) };
+    let load = Load { addresses: ADDRESSES, ..Load::usual(bench.options.messages / 2) };
     let worker = Program::Worker(bench.options.worker.clone());
     let setup = Setup::new(worker, load.clone(), bench);
     let on = |database| Run::new(Setup { database, ..setup.clone() });

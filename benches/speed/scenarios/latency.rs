@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use chrono::Utc;
 use futures_util::StreamExt as _;
 use lapin::{
     Channel, Connection, ConnectionProperties, options::BasicConsumeOptions, types::FieldTable,
@@ -71,8 +70,7 @@ async fn maximum(bench: &Bench) -> anyhow::Result<f64> {
 
 async fn measure(stage: &Stage, rate: f64, bench: &Bench) -> anyhow::Result<Vec<Measure>> {
     let load = &stage.setup.load;
-    let notifications: Vec<_> =
-        (0..load.messages).map(|index| load.notification(index, Utc::now())).collect();
+    let notifications: Vec<_> = (0..load.messages).map(|index| load.notification(index)).collect();
     bench.rest().await?;
     let connection =
         Connection::connect(&stage.place.amqp_url, ConnectionProperties::default()).await?;

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use chrono::Utc;
 use lapin::{
     Channel, Connection, ConnectionProperties,
     options::{ConfirmSelectOptions, QueuePurgeOptions},
@@ -101,7 +100,7 @@ async fn flat(stage: &Stage, time: Duration) -> anyhow::Result<Vec<Measure>> {
 async fn send(stage: &Stage, channel: &Channel, sent: &mut u32, count: u32) -> anyhow::Result<()> {
     let mut last = None;
     for index in *sent..*sent + count {
-        let (body, properties) = stage.setup.load.notification(index, Utc::now());
+        let (body, properties) = stage.setup.load.notification(index);
         last = Some(publish(channel, &body, properties).await?);
     }
     *sent += count;

@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use chrono::Utc;
 use lapin::{Connection, ConnectionProperties};
 
 use crate::{
@@ -89,7 +88,7 @@ async fn first_acknowledgement(
     let connection =
         Connection::connect(&stage.place.amqp_url, ConnectionProperties::default()).await?;
     let later = stage.setup.later(1_000_000);
-    let (body, properties) = later.load.notification(0, Utc::now());
+    let (body, properties) = later.load.notification(0);
     drop(publish(&connection.create_channel().await?, &body, properties).await?);
     until("it waits", async || Ok((stage.counter.waiting().await? == 1).then_some(()))).await?;
     bench.rest().await?;

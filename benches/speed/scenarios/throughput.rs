@@ -21,11 +21,13 @@ const REQUESTS_IN_FLIGHT: f64 = 16.0;
 pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Section> {
     let cases = cases(bench).into_iter().filter(|case| bench.wants(&case.name)).collect();
     let (cases, mut notes) = available(cases, Run::program).await?;
-    let bound = REQUESTS_IN_FLIGHT / API_LATENCY.as_secs_f64();
-    notes.push(format!(
-        "cold cache: each notification asks the API for an address that nobody knows, and is answered after \
-         {API_LATENCY:?}; {REQUESTS_IN_FLIGHT} requests at once can be {bound:.0}/s at most"
-    ));
+    if cases.iter().any(|case| case.run.setup.api_latency.is_some()) {
+        let bound = REQUESTS_IN_FLIGHT / API_LATENCY.as_secs_f64();
+        notes.push(format!(
+            "cold cache: each notification asks the API for an address that nobody knows, and is answered after \
+             {API_LATENCY:?}; {REQUESTS_IN_FLIGHT} requests at once can be {bound:.0}/s at most"
+        ));
+    }
     let rows = rounds(bench, cases, 3, async |run, bookings| {
         Ok(run.measure(bookings, bench).await?.values())
     });

@@ -38,7 +38,7 @@ impl Chains {
     pub(super) fn notification(&self, index: u32) -> anyhow::Result<(Vec<u8>, BasicProperties)> {
         let round = index / (STEPS * self.together);
         let chain = round * self.together + index % self.together;
-        let (body, properties) = self.bookings.notification(chain, Utc::now());
+        let (body, properties) = self.bookings.notification(chain);
         let step = index % (STEPS * self.together) / self.together;
         if step == 0 {
             return Ok((body, properties));

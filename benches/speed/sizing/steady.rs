@@ -37,9 +37,8 @@ pub(super) struct Cost {
 
 impl Cost {
     pub(super) fn now(running: &[Running], bench: &Bench) -> Self {
-        let workers = |of: fn(Tree) -> f64| {
-            Some(running.iter().map(|worker| of(worker.tree)).sum::<f64>())
-        };
+        let workers =
+            |of: fn(Tree) -> f64| Some(running.iter().map(|worker| of(worker.tree)).sum::<f64>());
         let [rabbitmq, postgresql] = [bench.servers.rabbitmq, bench.servers.postgresql];
         let each = |of: fn(Tree) -> f64| [workers(of), rabbitmq.map(of), postgresql.map(of)];
         Self { cpu: each(Tree::cpu_seconds), memory: each(|tree| tree.memory().mib) }

@@ -75,7 +75,8 @@ pub struct Received {
     /// What becomes of it unless it is to be published, and what is known of it.
     processed: Processed,
     told_at: Option<DateTime<Utc>>,
-    claimed: Option<Claimed>,
+    /// In a box: it is handed on, and each step of the way would have room for a copy.
+    claimed: Option<Box<Claimed>>,
 }
 
 impl Received {
@@ -131,7 +132,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         &self,
         delivery: Delivery,
         processed: &mut Processed,
-    ) -> Result<Option<Claimed>, Error> {
+    ) -> Result<Option<Box<Claimed>>, Error> {
         let started = Instant::now();
         let tenants = self.tenants.now();
         let presumed = tenants.presumed(delivery.tenant.as_deref());
@@ -163,18 +164,19 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
         };
         self.metrics.stage("decode", started);
         let answer = self.inbox.claim(&request);
-        Ok(Some(Claimed { delivery, notification, tenant, request, answer }))
+        Ok(Some(Box::new(Claimed { delivery, notification, tenant, request, answer })))
     }
 
     /// Waits for its turn, publishes its event, and closes the claim by how that went.
-    async fn publish_once(&self, mut claimed: Claimed) -> Disposition {
+    async fn publish_once(&self, mut claimed: Box<Claimed>) -> Disposition {
         let attempts = claimed.delivery.attempts;
         let lease = match self.turn(&mut claimed).instrument(stage!("claim")).await {
             Ok(Some(lease)) => lease,
             Ok(None) => return Disposition::Ack(Outcome::Duplicate),
             Err(error) => return self.retry.disposition(Err(error), attempts),
         };
-        let publishing = AssertUnwindSafe(self.publish(&claimed, &lease)).catch_unwind();
+        // In a box, which is there while there is something to publish, and not while others are waited for.
+        let publishing = Box::pin(AssertUnwindSafe(self.publish(&claimed, &lease)).catch_unwind());
         let published = tokio::select! {
             // What panicked is set aside; those behind it go on.
             published = publishing => published.unwrap_or(Err(Error::Panicked)),

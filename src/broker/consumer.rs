@@ -223,8 +223,8 @@ where
     ///
     /// Deliveries are received here, one by one, because their order counts; whoever has to be tried alone
     /// keeps those after it waiting.
-    async fn take(&self, message: Message) -> bool {
-        let delivery = properties::delivery(&message);
+    async fn take(&self, mut message: Message) -> bool {
+        let delivery = properties::delivery(&mut message);
         let enter = self.work.quarantine.enter(&delivery);
         let Some(verdict) = self.work.stop.soft.run_until_cancelled(enter).await else {
             give_back(&message).await;
@@ -253,7 +253,8 @@ where
         let work = Arc::clone(&self.work);
         work.metrics.delivered();
         self.tasks.spawn(async move {
-            let handle = work.handle(&message, &delivery, place, received, started);
+            // In a box, because every layer around it has room for a copy.
+            let handle = Box::pin(work.handle(&message, &delivery, place, received, started));
             work.stop.hard.run_until_cancelled(handle.instrument(span)).await;
             work.metrics.left();
         });

@@ -35,12 +35,14 @@ const PUBLISH_ID: &str = "x-publish-id";
 
 const PERSISTENT: u8 = 2;
 
-/// What the story needs to know of a message. A dead letter that was put back starts over.
-pub(super) fn delivery(message: &lapin::message::Delivery) -> Delivery {
+/// What the story needs to know of a message, and its body, of which there is one. A dead letter that was put back
+/// starts over.
+pub(super) fn delivery(message: &mut lapin::message::Delivery) -> Delivery {
+    let body = std::mem::take(&mut message.data).into();
     let headers = message.properties.headers().as_ref();
     let was_dead = headers.is_some_and(|headers| headers.contains_key(REASON));
     Delivery {
-        body: message.data.clone().into(),
+        body,
         tenant: headers.and_then(|headers| text(headers, TENANT)),
         attempts: headers
             .filter(|_| !was_dead)

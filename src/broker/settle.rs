@@ -42,7 +42,9 @@ impl Settler {
                     processed.tenant.as_deref(),
                     (self.clock)(),
                 );
-                self.hand_over(message, &self.topology.retry(*delay), properties).await
+                let retry = self.topology.retry(*delay);
+                // In a box, as few deliveries get here, and each has room for what it may get to.
+                Box::pin(self.hand_over(message, delivery, &retry, properties)).await
             }
             Disposition::DeadLetter { reason, error, attempts } => {
                 let tenant = processed.tenant.as_deref();
@@ -54,7 +56,8 @@ impl Settler {
                     tenant,
                     (self.clock)(),
                 );
-                self.hand_over(message, &self.topology.dead(), properties).await
+                let dead = self.topology.dead();
+                Box::pin(self.hand_over(message, delivery, &dead, properties)).await
             }
         };
         let acked = handed_over && self.ack(message).await;
@@ -69,12 +72,13 @@ impl Settler {
     async fn hand_over(
         &self,
         message: &Message,
+        delivery: &Delivery,
         queue: &str,
         properties: lapin::BasicProperties,
     ) -> bool {
         let mut backoff = Backoff::reconnect();
         while message.acker.usable() {
-            let body = message.data.clone().into();
+            let body = delivery.body.clone();
             match self.publisher.publish_to_queue(queue, body, properties.clone()).await {
                 Ok(()) => return true,
                 Err(error) => {

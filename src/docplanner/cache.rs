@@ -109,7 +109,7 @@ impl CachedAddresses {
         let mut source = Source::Memory;
         let flight = self.flights.join(key);
         let is_new = |(): &()| self.memory.is_new_since(key, started);
-        // Large, and seldom needed: memory answers most.
+        // In a box, as memory answers most, and each delivery has room for what it may get to.
         let asking = Box::pin(flight.get(is_new, async {
             source = self.ask(asked).await?;
             Ok(())
@@ -159,7 +159,7 @@ impl CachedAddresses {
                 if known.is_some_and(|known| known.is_fresh(ttl, Instant::now())) {
                     return Ok(Source::Memory);
                 }
-                return self.fetch(asked, None, mark).await;
+                return Box::pin(self.fetch(asked, None, mark)).await;
             };
             let now = Instant::now();
             let is_fresh = seen.known.as_ref().is_some_and(|known| known.is_fresh(ttl, now));
@@ -174,7 +174,8 @@ impl CachedAddresses {
                 return Ok(Source::Database);
             }
             if seen.lease.is_some() || now >= patience {
-                return self.fetch(asked, seen.lease, mark).await;
+                // Of those that wait here, few ask the API, which takes by far the most memory.
+                return Box::pin(self.fetch(asked, seen.lease, mark)).await;
             }
             tokio::time::sleep(pauses.next_delay()).await;
         }

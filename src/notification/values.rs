@@ -43,17 +43,17 @@ pub(super) fn invalid(field: impl Display + Copy, problem: &'static str) -> Deco
     DecodeError::Invalid { field: field.to_string(), problem }
 }
 
-pub(super) fn required<'o, T>(
-    object: &'o Object<T>,
+pub(super) fn required<T>(
+    object: &Object<T>,
     path: impl Display + Copy,
-) -> Result<&'o T, DecodeError> {
+) -> Result<&T, DecodeError> {
     optional(object, path)?.ok_or_else(|| invalid(path, MISSING))
 }
 
-pub(super) fn optional<'o, T>(
-    object: &'o Object<T>,
+pub(super) fn optional<T>(
+    object: &Object<T>,
     path: impl Display + Copy,
-) -> Result<Option<&'o T>, DecodeError> {
+) -> Result<Option<&T>, DecodeError> {
     match object {
         Object::Present(value) => Ok(Some(value)),
         Object::Absent => Ok(None),

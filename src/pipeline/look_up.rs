@@ -26,7 +26,8 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Pipeline<I, A, B, P> {
             return Call::NotAsked;
         };
         let patience = Patience::Once(CALL_WAITS);
-        match self.bookings.booking(&tenant.api, &visit, patience).await {
+        // In a box, as few deliveries get here, and each has room for what it may get to.
+        match Box::pin(self.bookings.booking(&tenant.api, &visit, patience)).await {
             Ok(told) => Call::Asked(told.booking.videocall_url),
             Err(_) => Call::Failed,
         }

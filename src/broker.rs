@@ -1,5 +1,6 @@
 //! RabbitMQ: two connections, so that a blocked publisher does not stop acknowledgements.
 
+mod acks;
 mod connection;
 mod consumer;
 pub(crate) mod properties;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use opentelemetry_sdk::trace::SdkTracer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::info;
+use tracing::{Dispatch, info};
 use tracing_subscriber::{
     Layer, Registry,
     filter::{LevelFilter, Targets},
@@ -48,22 +48,32 @@ struct Wanted {
 pub fn init(settings: &LogSettings, tracer: Option<SdkTracer>) -> anyhow::Result<LogLevel> {
     let wanted = Wanted { configured: parse(&settings.level)?, louder: false };
     let (filter, handle) = reload::Layer::new(wanted.filter());
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines = match settings.format {
-        LogFormat::Json => {
-            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
-        }
-        LogFormat::Text => lines.with_target(false).with_ansi(false).boxed(),
-    };
-    tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .with(tracer.map(spans))
-        .try_init()?;
+    listeners(settings.format, filter, tracer).try_init()?;
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "a panic; the delivery it happened in is dead-lettered");
     }));
     Ok(LogLevel { filter: handle, wanted: Arc::new(Mutex::new(wanted)) })
+}
+
+fn listeners(
+    format: LogFormat,
+    filter: reload::Layer<Targets, Registry>,
+    tracer: Option<SdkTracer>,
+) -> Dispatch {
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        }
+        LogFormat::Text => lines.with_target(false).with_ansi(false).boxed(),
+    };
+    let lines = tracing_subscriber::registry().with(lines.with_filter(filter));
+    match tracer {
+        Some(tracer) => lines.with(spans(tracer)).into(),
+        // Not an empty layer: with that, each span would be made and kept, for nobody.
+        None => lines.into(),
+    }
 }
 
 /// Only our own spans, without what the library would add to each: threads, places, times of inactivity.
@@ -169,7 +179,7 @@ fn parse(level: &str) -> anyhow::Result<Targets> {
 
 #[cfg(test)]
 mod tests {
-    use tracing::Level;
+    use tracing::{Level, dispatcher::with_default};
 
     use super::*;
 
@@ -186,6 +196,15 @@ mod tests {
         assert!(!filter.would_enable(traces::TARGET, &Level::ERROR));
         assert!(filter.would_enable("docplanner_worker::traces::export", &Level::WARN));
         assert!(wanted("info,lapin=debug", false).would_enable("lapin", &Level::DEBUG));
+    }
+
+    #[test]
+    fn without_traces_no_span_is_made() {
+        let (filter, _handle) = reload::Layer::new(wanted("trace", true));
+        let listeners = listeners(LogFormat::Json, filter, None);
+        let made_for_all = Dispatch::from(Registry::default());
+        let span = with_default(&made_for_all, || traces::stage!("decode"));
+        assert!(listeners.register_callsite(span.metadata().unwrap()).is_never());
     }
 
     #[test]

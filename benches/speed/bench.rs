@@ -28,7 +28,11 @@ impl Bench {
     /// Whether a case is wanted.
     pub(crate) fn wants(&self, case: &str) -> bool {
         let cases = &self.options.cases;
-        cases.is_empty() || cases.iter().any(|part| case.contains(part.as_str()))
+        let is_meant = |name: &String| match name.strip_suffix('*') {
+            Some(beginning) => case.starts_with(beginning),
+            None => case == name,
+        };
+        cases.is_empty() || cases.iter().any(is_meant)
     }
 
     /// The worker, and the baseline if there is one.

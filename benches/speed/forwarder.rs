@@ -1,6 +1,8 @@
 //! The limit: a program that consumes, publishes with a confirm, and acknowledges. It reads nothing, remembers nothing and
 //! decides nothing.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use lapin::{
@@ -38,11 +40,16 @@ const ROUTING_KEYS: [&str; 4] = [
     "clinic.online.payment.booking.created",
 ];
 
+/// As for the worker: RabbitMQ forgets what it has not passed on to the queue when the channel ends.
+const ACKS_PASS_ON: Duration = Duration::from_millis(250);
+
 /// Forwards until SIGTERM.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     // As the worker does: a broker that slows publishers down goes on taking acknowledgements.
-    let consuming = open(&arguments.amqp_url).await?;
-    let publishing = open(&arguments.amqp_url).await?;
+    let consuming_connection = connect(&arguments.amqp_url).await?;
+    let publishing_connection = connect(&arguments.amqp_url).await?;
+    let consuming = consuming_connection.create_channel().await?;
+    let publishing = publishing_connection.create_channel().await?;
     publishing.confirm_select(ConfirmSelectOptions::default()).await?;
     consuming.basic_qos(arguments.prefetch, BasicQosOptions::default()).await?;
     let consumer = consuming.basic_consume(
@@ -70,12 +77,14 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
     }
     drop(sender);
-    acknowledging.await?
+    acknowledging.await??;
+    tokio::time::sleep(ACKS_PASS_ON).await;
+    consuming_connection.close(200, "the forwarder ends".into()).await?;
+    Ok(())
 }
 
-async fn open(url: &str) -> anyhow::Result<Channel> {
-    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
-    Ok(connection.create_channel().await?)
+async fn connect(url: &str) -> lapin::Result<Connection> {
+    Connection::connect(url, ConnectionProperties::default()).await
 }
 
 async fn publish(

@@ -47,7 +47,7 @@ pub(crate) struct Options {
     /// Only these scenarios
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<Scenario>,
-    /// Only cases whose name contains one of these
+    /// Only these cases; with * at the end, all that begin so
     #[arg(long, value_delimiter = ',')]
     pub(crate) cases: Vec<String>,
     /// Interleaved runs of each case; its scenario's number if not given

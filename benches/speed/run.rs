@@ -13,11 +13,11 @@ use crate::{
     statistics::x_at,
 };
 
-/// How often events are counted.
-const TICK: Duration = Duration::from_millis(50);
+/// How often events are counted. Each count interrupts the leaders of four queues, and each is interpolated.
+const TICK: Duration = Duration::from_millis(200);
 
 /// How often the processes are looked at, which is dearer.
-const TICKS_BETWEEN_LOOKS: u32 = 6;
+const TICKS_BETWEEN_LOOKS: u32 = 2;
 
 /// A program that publishes nothing for so long has failed.
 const STALLED: Duration = Duration::from_secs(30);

@@ -19,6 +19,7 @@ use tracing::{Instrument, info, warn};
 
 use super::{
     BrokerError, Publisher, RabbitPublisher, Topology,
+    acks::Acks,
     connection::{connect, step},
     properties,
     queues::QueueWatch,
@@ -152,7 +153,10 @@ where
         channel: &Channel,
         backoff: &mut Backoff,
     ) -> Result<(), BrokerError> {
-        while let Ended::Cancelled = self.subscribed(channel, backoff).await? {
+        let (acks, acknowledging) = Acks::new(channel.clone());
+        // As long as a delivery of this channel is in flight.
+        tokio::spawn(acknowledging);
+        while let Ended::Cancelled = self.subscribed(channel, &acks, backoff).await? {
             self.health.consuming(false);
             warn!(queue = self.topology.incoming(), "the broker cancelled the consumer");
             let again = async {
@@ -180,6 +184,7 @@ where
     async fn subscribed(
         &self,
         channel: &Channel,
+        acks: &Acks,
         backoff: &mut Backoff,
     ) -> Result<Ended, BrokerError> {
         let queue = self.topology.incoming();
@@ -197,7 +202,7 @@ where
             match next {
                 Some(Ok(message)) => {
                     backoff.reset();
-                    if !self.take(message).await {
+                    if !self.take(message, acks.clone()).await {
                         break;
                     }
                 }
@@ -223,7 +228,7 @@ where
     ///
     /// Deliveries are received here, one by one, because their order counts; whoever has to be tried alone
     /// keeps those after it waiting.
-    async fn take(&self, mut message: Message) -> bool {
+    async fn take(&self, mut message: Message, acks: Acks) -> bool {
         let delivery = properties::delivery(&mut message);
         let enter = self.work.quarantine.enter(&delivery);
         let Some(verdict) = self.work.stop.soft.run_until_cancelled(enter).await else {
@@ -254,7 +259,8 @@ where
         work.metrics.delivered();
         self.tasks.spawn(async move {
             // In a box, because every layer around it has room for a copy.
-            let handle = Box::pin(work.handle(&message, &delivery, place, received, started));
+            let handle =
+                Box::pin(work.handle((&message, &acks), &delivery, place, received, started));
             work.stop.hard.run_until_cancelled(handle.instrument(span)).await;
             work.metrics.left();
         });
@@ -305,7 +311,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Work<I, A, B, P> {
     /// From a received delivery to its settlement.
     async fn handle(
         &self,
-        message: &Message,
+        (message, acks): (&Message, &Acks),
         delivery: &Delivery,
         place: Option<Place>,
         received: Result<Received, Processed>,
@@ -322,7 +328,7 @@ impl<I: Inbox, A: Addresses, B: Bookings, P: Publisher> Work<I, A, B, P> {
             let tried = !processed.disposition.is_wait(delivery);
             self.quarantine.leave(place, tried).await;
         }
-        let settling = self.settler.settle(message, delivery, &processed);
+        let settling = self.settler.settle(message, acks, delivery, &processed);
         let settled = settling.instrument(stage!("settle")).await;
         let took = started.elapsed();
         report::delivery(delivery, &processed, settled, took);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use lapin::{message::Delivery as Message, options::BasicAckOptions};
+use lapin::message::Delivery as Message;
 use tracing::warn;
 
-use super::{RabbitPublisher, Topology, properties};
+use super::{RabbitPublisher, Topology, acks::Acks, properties};
 use crate::{
     clock::Clock,
     delivery::{Delivery, Disposition, Processed},
@@ -27,6 +27,7 @@ impl Settler {
     pub(super) async fn settle(
         &self,
         message: &Message,
+        acks: &Acks,
         delivery: &Delivery,
         processed: &Processed,
     ) -> bool {
@@ -60,7 +61,7 @@ impl Settler {
                 Box::pin(self.hand_over(message, delivery, &dead, properties)).await
             }
         };
-        let acked = handed_over && self.ack(message).await;
+        let acked = handed_over && acks.ack(message.delivery_tag).await;
         if !acked {
             self.metrics.ack_lost();
         }
@@ -88,10 +89,5 @@ impl Settler {
             }
         }
         false
-    }
-
-    /// `Ok(false)` and an error mean the same: the acknowledgement did not reach the broker.
-    async fn ack(&self, message: &Message) -> bool {
-        message.acker.ack(BasicAckOptions::default()).await.unwrap_or(false)
     }
 }

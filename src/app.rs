@@ -17,7 +17,7 @@ use crate::{
     clock,
     config::{Settings, TenantSettings},
     database::{self, Database, connect_pool},
-    docplanner::{ApiBookings, ApiClient, ApiSettings, CachedAddresses},
+    docplanner::{ApiBookings, ApiClient, ApiSettings, CachedAddresses, http_client},
     health::Health,
     inbox::{self, InboxSettings, PostgresInbox},
     mapping::{MappingCopy, Mappings},
@@ -288,6 +288,7 @@ pub fn tenants(
     before: &Tenants,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<Vec<Arc<Tenant>>> {
+    let http = http_client()?;
     let tenant = |settings: &TenantSettings| {
         let before = before.of_id(&settings.id);
         if let Some(same) = before.as_ref().filter(|before| before.settings == *settings) {
@@ -295,7 +296,7 @@ pub fn tenants(
         }
         let client = match before.filter(|before| before.settings.has_the_same_api(settings)) {
             Some(before) => Arc::clone(&before.api.client),
-            None => Arc::new(shared_client(settings, shared, metrics)?),
+            None => Arc::new(shared_client(settings, http.clone(), shared, metrics)?),
         };
         Ok(Arc::new(Tenant::new(settings.clone(), client)))
     };
@@ -304,10 +305,11 @@ pub fn tenants(
 
 fn shared_client(
     settings: &TenantSettings,
+    http: reqwest::Client,
     shared: Option<&Shared>,
     metrics: &Arc<Metrics>,
 ) -> anyhow::Result<ApiClient> {
-    let client = api_client(settings, metrics)?;
+    let client = api_client(settings, http, metrics)?;
     Ok(match shared {
         Some(shared) => client.of_worker(shared.database.clone()),
         None => client,
@@ -326,9 +328,12 @@ pub fn share_places(tenants: &[Arc<Tenant>], shared: &Shared) {
 ///
 /// # Errors
 ///
-/// If the base URL is none, or TLS cannot be set up.
-pub fn api_client(tenant: &TenantSettings, metrics: &Arc<Metrics>) -> anyhow::Result<ApiClient> {
-    crate::tls::install_provider();
+/// If the base URL is none.
+pub fn api_client(
+    tenant: &TenantSettings,
+    http: reqwest::Client,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<ApiClient> {
     let settings = ApiSettings {
         tenant: tenant.id.clone(),
         base_url: tenant.base_url().map_err(anyhow::Error::msg)?,
@@ -336,7 +341,7 @@ pub fn api_client(tenant: &TenantSettings, metrics: &Arc<Metrics>) -> anyhow::Re
         client_secret: tenant.client_secret.clone(),
         limits: tenant.limits.clone(),
     };
-    Ok(ApiClient::new(settings, clock::system, Arc::clone(metrics))?)
+    Ok(ApiClient::new(settings, http, clock::system, Arc::clone(metrics)))
 }
 
 /// Waits until the database is there and migrated.

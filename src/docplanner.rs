@@ -27,7 +27,7 @@ pub use self::{
     bookings::ApiBookings,
     breaker::BreakerState,
     cache::{CachedAddresses, Peeked, Upkeep, peek},
-    client::{ApiClient, ApiSettings},
+    client::{ApiClient, ApiSettings, http_client},
     listing::{DictionaryEntry, ListedAddress, ListedDoctor, ListedService},
     probe::{Probe, Sample},
     quota::Urgency,

@@ -54,10 +54,10 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) runs: Option<u32>,
     /// Notifications of a run of the forwarder or the worker; slower programs get a part of them
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 60_000)]
     pub(crate) messages: u32,
     /// Deliveries that a program may hold
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 1000)]
     pub(crate) prefetch: u16,
     /// Notifications a second of the latency scenario; half of what the worker can do if not given
     #[arg(long)]

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn much_memory_is_told() {
         let settings = |prefetch| BrokerSettings { prefetch, ..BrokerSettings::default() };
-        assert_eq!(memory(&settings(256)).level, Level::Ok);
+        assert_eq!(memory(&settings(512)).level, Level::Ok);
         assert_eq!(memory(&settings(u16::MAX)).level, Level::Warning);
     }
 }

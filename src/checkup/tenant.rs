@@ -8,7 +8,7 @@ use super::Finding;
 use crate::{
     app,
     config::TenantSettings,
-    docplanner::{ApiError, Probe, Quota, Sample},
+    docplanner::{ApiError, Probe, Quota, Sample, http_client},
     metrics::Metrics,
     retry::chain,
 };
@@ -22,7 +22,9 @@ const REACH: &str = "check domain or base_url, and the way out of the cluster";
 /// Asks for a token, and if there is one, a few questions.
 pub(super) async fn check(settings: &TenantSettings) -> Vec<Finding> {
     let place = place(settings);
-    let client = match app::api_client(settings, &Arc::new(Metrics::new([]))) {
+    let metrics = Arc::new(Metrics::new([]));
+    let http = http_client().map_err(anyhow::Error::from);
+    let client = match http.and_then(|http| app::api_client(settings, http, &metrics)) {
         Ok(client) => client,
         Err(error) => return vec![Finding::error(place, format!("{error:#}"), REACH)],
     };

@@ -83,25 +83,28 @@ pub struct ApiClient {
     metrics: Arc<Metrics>,
 }
 
+/// What requests are sent with. It holds the authorities that the system trusts, a fifth of a megabyte, so tenants share
+/// it; each request has a connection of its own all the same.
+///
+/// # Errors
+///
+/// If the TLS settings of the system cannot be used.
+pub fn http_client() -> Result<Client, reqwest::Error> {
+    crate::tls::install_provider();
+    Client::builder()
+        // Without one, the firewall in front of the API takes us for a robot.
+        .user_agent(concat!("docplanner-worker/", env!("CARGO_PKG_VERSION")))
+        // A redirect turns the token's POST into a GET; the API never needs one.
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT)
+        .build()
+}
+
 impl ApiClient {
-    /// A client; nothing is requested yet.
-    ///
-    /// # Errors
-    ///
-    /// If the TLS settings of the system cannot be used.
-    pub fn new(
-        settings: ApiSettings,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, reqwest::Error> {
-        let http = Client::builder()
-            // Without one, the firewall in front of the API takes us for a robot.
-            .user_agent(concat!("docplanner-worker/", env!("CARGO_PKG_VERSION")))
-            // A redirect turns the token's POST into a GET; the API never needs one.
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
-            .build()?;
+    /// A client; nothing is requested yet. `http` is of [`http_client`], and others may have it, too.
+    #[must_use]
+    pub fn new(settings: ApiSettings, http: Client, clock: Clock, metrics: Arc<Metrics>) -> Self {
         let tokens = TokenSource::new(
             http.clone(),
             endpoint(&settings.base_url, &["oauth", "v2", "token"]),
@@ -111,7 +114,7 @@ impl ApiClient {
             clock,
         );
         let limits = Limits::new(&settings.tenant, &settings.limits, clock, Arc::clone(&metrics));
-        Ok(Self {
+        Self {
             tenant: settings.tenant,
             http,
             base_url: settings.base_url,
@@ -126,7 +129,7 @@ impl ApiClient {
             ahead: Mutex::default(),
             clock,
             metrics,
-        })
+        }
     }
 
     /// The client of a worker: the API's quota is shared with the other pods through the database.

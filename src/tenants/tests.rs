@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     clock,
     config::{Credential, LimitSettings},
-    docplanner::{ApiClient, ApiSettings},
+    docplanner::{ApiClient, ApiSettings, http_client},
     metrics::Metrics,
 };
 
@@ -22,7 +22,8 @@ fn tenant(id: &str, facilities: &[&str]) -> Arc<Tenant> {
         client_secret: Credential::default(),
         limits: LimitSettings::default(),
     };
-    let client = ApiClient::new(api, clock::system, Arc::new(Metrics::new([]))).unwrap();
+    let client =
+        ApiClient::new(api, http_client().unwrap(), clock::system, Arc::new(Metrics::new([])));
     Arc::new(Tenant::new(settings, Arc::new(client)))
 }
 

@@ -11,6 +11,7 @@ use docplanner_worker::{
     config::LimitSettings,
     docplanner::{
         ApiBooking, ApiBookings, ApiClient, ApiError, ApiSettings, Bookings, Patience, TenantApi,
+        http_client,
     },
     health::Parts,
     metrics::Metrics,
@@ -59,7 +60,8 @@ impl Api {
             limits: LimitSettings::default(),
         };
         let metrics = Arc::new(Metrics::new(["acme"]));
-        let client = ApiClient::new(settings, clock::system, Arc::clone(&metrics)).unwrap();
+        let client =
+            ApiClient::new(settings, http_client().unwrap(), clock::system, Arc::clone(&metrics));
         Self { docplanner, client: Arc::new(client), metrics }
     }
 

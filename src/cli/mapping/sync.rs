@@ -16,6 +16,7 @@ use crate::{
     clock,
     config::{Settings, TenantSettings},
     database::connect_pool,
+    docplanner::http_client,
     metrics::Metrics,
     shutdown::Stop,
 };
@@ -63,7 +64,7 @@ async fn sync(
     tenant: &TenantSettings,
     plan: &Plan,
 ) -> anyhow::Result<Summary> {
-    let api = app::api_client(tenant, &Arc::new(Metrics::new([])))?;
+    let api = app::api_client(tenant, http_client()?, &Arc::new(Metrics::new([])))?;
     let mut store = Store::open(&connect_pool(&settings.database)?).await?;
     let stop = Stop::default();
     let signals = tokio::spawn(stop.clone().on_signals());

@@ -77,7 +77,7 @@ async fn everything_right_is_told_and_changes_nothing() {
         "database schema: at version",
         "database privileges: all",
         "database connections: ",
-        "memory: bodies in flight take at most 64 MiB",
+        "memory: bodies in flight take at most 128 MiB",
         "pods: 1 consuming, with up to 512 deliveries",
         "API of tenant acme: it takes our credentials",
         "API of tenant acme: facilities that it shows: ",

@@ -12,7 +12,7 @@ use lapin::{
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{DEADLINE, schema};
+use super::{DEADLINE, schema, until};
 
 pub const INCOMING: &str = "docplanner.notifications";
 pub const DEAD: &str = "docplanner.notifications.dead";
@@ -27,6 +27,7 @@ pub const PARTNER_QUEUES: [&str; 6] = [
 ];
 
 pub struct Broker {
+    url: String,
     pub channel: Channel,
     connection: Connection,
     event_sender: mpsc::UnboundedSender<Published>,
@@ -69,12 +70,26 @@ impl Broker {
             let _ = sender.send(DeadLetter { body, properties });
         })
         .await;
-        Self { channel, connection, event_sender, events, dead_letters, dead_letter_consumer }
+        let url = url.to_owned();
+        Self { url, channel, connection, event_sender, events, dead_letters, dead_letter_consumer }
     }
 
     /// Consumes a partner's queue that was deleted and is declared again.
     pub async fn consume_again(&self, queue: &'static str) {
+        until("a queue that was declared has a leader", async || self.has_leader(queue).await)
+            .await;
         consume_events(&self.channel, queue, self.event_sender.clone()).await;
+    }
+
+    /// Until a quorum queue has one, RabbitMQ ends the connection of whoever consumes: here one of its own, with whose
+    /// end the queue has its messages back.
+    async fn has_leader(&self, queue: &str) -> Option<()> {
+        let properties = ConnectionProperties::default();
+        let connection = Connection::connect(&self.url, properties).await.ok()?;
+        let channel = connection.create_channel().await.ok()?;
+        let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
+        channel.basic_consume(queue.into(), "".into(), options, none).await.ok()?;
+        connection.close(200, "seen".into()).await.ok()
     }
 
     /// Every event from now on, through a queue of its own: the order over all of the partner's queues.

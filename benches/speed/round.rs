@@ -1,5 +1,7 @@
 //! Interleaved runs: what disturbs the machine for a while disturbs all cases alike.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::{
     bench::Bench,
     programs::Program,
@@ -22,7 +24,7 @@ impl<R> Case<R> {
 const BOOKINGS: u64 = 10_000_000;
 
 /// Runs all cases in turn, in every round beginning with the next one. `measure` is told the case's run and by how
-/// much its booking ids differ from those of earlier rounds.
+/// much its booking ids differ from those of earlier rounds, and of earlier commands: a database that is kept knows them.
 pub(crate) async fn rounds<R>(
     bench: &Bench,
     cases: Vec<Case<R>>,
@@ -32,12 +34,15 @@ pub(crate) async fn rounds<R>(
     let runs = bench.options.runs.unwrap_or(runs);
     let cases: Vec<_> = cases.into_iter().filter(|case| bench.wants(&case.name)).collect();
     let mut rows: Vec<Row> = cases.iter().map(|case| Row::new(&case.name)).collect();
+    // No command is over within as many seconds as it has rounds.
+    let began = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     for round in 0..runs {
+        let bookings = (began + u64::from(round)) * BOOKINGS;
         for turn in 0..cases.len() {
             let nth = (turn + usize::try_from(round)?) % cases.len();
             let (case, row) = (&cases[nth], &mut rows[nth]);
             let told = format!("  {}/{runs} {}", round + 1, case.name);
-            match measure(&case.run, u64::from(round) * BOOKINGS).await {
+            match measure(&case.run, bookings).await {
                 Ok(values) => {
                     if let Some(first) = values.first() {
                         eprintln!("{told}: {:.*} {}", first.digits, first.value, first.unit);

@@ -82,7 +82,7 @@ servers-down: ## Stop every server of this checkout; the data stays
 ##### Speed #####
 
 .PHONY: bench
-bench: ## Measure the speed (25 minutes; BENCH_ARGS picks), print the table, draw benches/throughput.svg
+bench: ## Measure the speed (20 minutes after the builds; BENCH_ARGS picks), print the table, draw benches/throughput.svg
 	cargo build --locked --release --bin docplanner-worker
 	@# A copy: building a bench builds the binaries, too, with the features that tests need.
 	mkdir -p target/bench && cp target/release/docplanner-worker target/bench/

@@ -78,8 +78,8 @@ pub struct BrokerSettings {
     /// Where events go.
     #[schemars(length(min = 1, max = 200))]
     pub exchange: String,
-    /// How many deliveries are in flight at most, which also bounds memory: prefetch × body. Up to here more are
-    /// faster; beyond, memory grows and speed hardly does.
+    /// How many deliveries are in flight at most, which also bounds memory: prefetch × body. Throughput grows
+    /// with it up to the default; beyond, memory does, and throughput hardly any more (`make bench`).
     #[schemars(range(min = 1))]
     pub prefetch: u16,
     /// How long a failed delivery waits before each next try; one retry queue each. After the last
@@ -121,7 +121,8 @@ pub struct DatabaseSettings {
     /// What these files made when they could last be used.
     #[serde(skip)]
     pub tls: ClientTls,
-    /// Connections per pod. Claims and closings travel in batches, so few are enough: more made nothing faster.
+    /// Connections per pod. Claims and closings travel in batches, so few are enough: 2 to 16 are equally
+    /// fast (`make bench`).
     #[schemars(range(min = 2))]
     pub pool_size: usize,
     /// How long completed idempotency keys are kept. The API can re-send for 14 days and 72 hours.

@@ -1,7 +1,7 @@
 //! Acknowledging many deliveries with few frames.
 //!
 //! What is settled at about the same time is acknowledged together. One by one, each acknowledgement is a task of the
-//! client, a frame, and a method for the broker's channel to run: a tenth of all that a delivery costs.
+//! client, a frame, and a method for the broker's channel to run.
 
 use std::collections::BTreeSet;
 

@@ -83,8 +83,8 @@ pub struct ApiClient {
     metrics: Arc<Metrics>,
 }
 
-/// What requests are sent with. It holds the authorities that the system trusts, a fifth of a megabyte, so tenants share
-/// it; each request has a connection of its own all the same.
+/// What requests are sent with. It holds the authorities that the system trusts, a tenth of a megabyte, so tenants share
+/// it. By HTTP/1.1 no request waits for another one on its connection, so they stay apart all the same.
 ///
 /// # Errors
 ///

@@ -21,9 +21,10 @@ use crate::{
 };
 
 const PREFETCH: u16 = 1_000;
+const BACKLOG: u32 = 200_000;
 
 pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Section> {
-    let load = Load::usual(bench.options.messages.saturating_mul(2));
+    let load = Load::usual(BACKLOG);
     let setups = bench.workers().into_iter().map(|(name, program)| {
         (name, Setup { prefetch: PREFETCH, ..Setup::new(program, load.clone(), bench) })
     });
